@@ -1,0 +1,28 @@
+"""The compiled part of gradcode: types in, status out, no policy.
+
+`gc_core.kernels`     `encode`, `decode` on NumPy buffers       src_c/gc_dispatch.c, gc_encode_base.c, gc_decode_base.c
+`gc_core.cpu`         the level of the kernels: ask and force   src_c/gc_dispatch.c
+`gc_core.status`      `check`, `KernelError`                    src_c/gc_status.c
+`gc_core.subsystems`  `solve`: weights of the survivors         LAPACK and BLAS of SciPy
+
+The environment variable ``GRADCODE_LEVEL`` forces a level at import.
+"""
+
+from pathlib import Path
+
+from gc_core import cpu
+from gc_core.kernels import decode, encode
+from gc_core.status import KernelError
+from gc_core.subsystems import solve
+
+__all__ = ["KernelError", "cpu", "decode", "encode", "get_include", "solve"]
+
+
+def get_include() -> str:
+    """Return the directory of ``gradcode.h``, for the include path of an extension that cimports `gc_core`."""
+    here = Path(__file__).resolve().parent
+    installed = here / "include"
+    return str(installed if installed.is_dir() else here.parent / "src_c" / "include")  # the latter: editable
+
+
+cpu._force_level_of_environment()

@@ -1,0 +1,16 @@
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+_Array = TypeVar("_Array", bound=npt.NDArray[np.floating[Any]])
+
+def encode(
+    coefficients: _Array, gradients: list[_Array] | tuple[_Array, ...], out: _Array, accumulate: bool = False
+) -> _Array: ...
+def decode(
+    weights: _Array, messages: list[_Array] | tuple[_Array, ...], out: _Array, accumulate: bool = False
+) -> _Array: ...
+def level() -> str: ...
+def available_levels() -> tuple[str, ...]: ...
+def force_level(name: str) -> None: ...

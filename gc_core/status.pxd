@@ -1,0 +1,2 @@
+# Raise KernelError unless `status` is GC_OK; takes the GIL only to raise.
+cpdef int check(int status) except -1 nogil

@@ -1,0 +1,111 @@
+"""Every exception and warning that gradcode raises, in one place.
+
+The exceptions carry their numbers as attributes, so that a program can act on
+them without parsing the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+__all__ = [
+    "CodeParameterError",
+    "ConfigMismatch",
+    "DataError",
+    "GradCodeError",
+    "LoadWarning",
+    "MissingExtra",
+    "NotDecodable",
+    "ProtocolError",
+    "WorkerFailed",
+]
+
+
+class GradCodeError(Exception):
+    """Base of all gradcode errors."""
+
+
+class CodeParameterError(GradCodeError, ValueError):
+    """A parameter of a code or scheme breaks a rule of its mathematics."""
+
+
+class NotDecodable(GradCodeError):
+    """The sum cannot be recovered from the workers that answered.
+
+    Attributes
+    ----------
+    alive : tuple of int
+        Workers whose messages are at hand.
+    missing : tuple of int
+        Workers of the undecodable groups that have not answered.
+    """
+
+    def __init__(self, alive: Iterable[int], missing: Iterable[int]) -> None:
+        self.alive = tuple(sorted(alive))
+        self.missing = tuple(sorted(missing))
+        super().__init__(
+            f"the sum is not decodable from workers {list(self.alive)}; "
+            f"more answers are needed from among {list(self.missing)}"
+        )
+
+
+class WorkerFailed(GradCodeError):
+    """The user's gradient or loader raised on a worker.
+
+    Attributes
+    ----------
+    worker : int
+        The worker on which it happened.
+    traceback : str
+        The traceback, as text, from that worker.
+    """
+
+    def __init__(self, worker: int, traceback: str) -> None:
+        self.worker = worker
+        self.traceback = traceback
+        last = traceback.strip().splitlines()[-1] if traceback.strip() else "unknown error"
+        super().__init__(f"worker {worker} failed: {last}\n\n{traceback.rstrip()}")
+
+
+class ConfigMismatch(GradCodeError):
+    """The ranks of a run were started with different configurations.
+
+    Attributes
+    ----------
+    rank : int
+        The first rank that differs from rank 0.
+    fields : dict
+        Field name to the pair (value on rank 0, value on that rank).
+    """
+
+    def __init__(self, rank: int, fields: dict[str, tuple[object, object]]) -> None:
+        self.rank = rank
+        self.fields = dict(fields)
+        listing = "; ".join(f"{k}: {a!r} on rank 0, {b!r} on rank {rank}" for k, (a, b) in self.fields.items())
+        super().__init__(f"all ranks must run one configuration, but rank {rank} differs from rank 0 in {listing}")
+
+
+class ProtocolError(GradCodeError):
+    """A message broke the wire format; nothing of it was used."""
+
+
+class DataError(GradCodeError, ValueError):
+    """Training data cannot be used; the text names the file and, where it applies, the line."""
+
+
+class MissingExtra(GradCodeError, ImportError):
+    """An optional part of gradcode was used without what it needs.
+
+    Attributes
+    ----------
+    extra : str
+        The extra to install: ``pip install 'gradcode[extra]'``.
+    """
+
+    def __init__(self, what: str, extra: str) -> None:
+        self.extra = extra
+        super().__init__(f"{what}; install it with: pip install 'gradcode[{extra}]'")
+
+
+class LoadWarning(UserWarning):
+    """A scheme makes its workers compute notably more than the code alone would."""
