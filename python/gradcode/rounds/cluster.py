@@ -1,0 +1,253 @@
+"""What the user's `main` holds: a cluster that returns exact gradients."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gradcode._validate import check_dtype, check_int
+from gradcode.errors import GradCodeError, WorkerFailed
+from gradcode.rounds.engine import Abandoned, Arrived, Engine, Event, Failed, Joined
+from gradcode.rounds.machine import Action, Arrival, Close, Count, Rounds, Send
+from gradcode.schemes import GradientCode
+from gradcode.schemes.decoder import CONDITION_LIMIT
+
+__all__ = ["Cluster", "RoundRecord"]
+
+# How long to sit in the engine before looking whether the user has interrupted the run.
+_ATTENTION_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class RoundRecord:
+    """One round, as the master saw it.
+
+    Attributes
+    ----------
+    round : int
+        Its number, from 0.
+    seconds : float
+        From the call of `gradient` to its return.
+    decode_seconds : float
+        Part of that spent decoding after the last message had arrived.
+    used : tuple of int
+        Workers whose messages were used.
+    late : tuple of int
+        Workers that had not answered when the round ended.
+    compute_seconds : tuple of float
+        Computation time of each worker in `used`, by its own clock.
+    scalars : mapping of str to float
+        Sums over the data of what the gradient function reported beside the gradient.
+    bytes_down, bytes_up : int
+        Bytes sent and received during the round.
+    seconds_down, seconds_up : float
+        Time of the round during which a model, or an announced message, was on its way.
+    """
+
+    round: int
+    seconds: float
+    decode_seconds: float
+    used: tuple[int, ...]
+    late: tuple[int, ...]
+    compute_seconds: tuple[float, ...]
+    scalars: Mapping[str, float]
+    bytes_down: int
+    bytes_up: int
+    seconds_down: float
+    seconds_up: float
+
+
+class Cluster:
+    """Computes the sum of all gradients on the workers, without waiting for stragglers.
+
+    Parameters
+    ----------
+    engine : Engine
+        What carries models and messages.
+    scheme : GradientCode
+        The scheme.
+    gradient_size : int
+        Number of parameters, and of elements of a gradient, l.
+    dtype : dtype
+        float32 or float64, of parameters, gradients and messages.
+    interrupted : callable, optional
+        Asked between events; where it returns True the round is given up and KeyboardInterrupt raised.
+
+    Attributes
+    ----------
+    log : list of RoundRecord
+        Every round so far.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        scheme: GradientCode,
+        gradient_size: int,
+        dtype: npt.DTypeLike = np.float64,
+        interrupted: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.scheme = scheme
+        self.gradient_size = check_int("gradient_size", gradient_size, 1)
+        self.dtype = check_dtype("dtype", dtype)
+        self.log: list[RoundRecord] = []
+        self._engine = engine
+        self._decoder = scheme.decoder(self.gradient_size, self.dtype)
+        self._rounds = Rounds(scheme.n_workers, scheme.survivors(CONDITION_LIMIT[self.dtype]))
+        self._interrupted = interrupted
+        self._failure: WorkerFailed | None = None
+        self._model: npt.NDArray[Any] | None = None
+        self._arrived: dict[int, Arrived] = {}
+
+    def gradient(self, params: npt.NDArray[Any], out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
+        """The exact sum of the gradients of all data at `params`.
+
+        Parameters
+        ----------
+        params : ndarray, shape (gradient_size,)
+            Of the cluster's dtype. Copied once, at the start; the caller's array is free on return.
+        out : ndarray, shape (gradient_size,), optional
+            Where to put the gradient.
+
+        Returns
+        -------
+        ndarray, shape (gradient_size,)
+            `out`, or a new array that is the caller's.
+
+        Raises
+        ------
+        WorkerFailed
+            If the gradient function or the loader raised on a worker. The cluster cannot be used afterwards.
+        KeyboardInterrupt
+            If the run was interrupted. The round is given up; the cluster stays usable.
+        """
+        self._check_params(params)
+        if out is not None:
+            self._decoder.check_out(out)
+        if self._failure is not None:
+            raise self._failure
+        started = time.perf_counter()
+        traffic = self._engine.traffic()
+        self._decoder.reset()
+        self._arrived.clear()
+        self._model = self._engine.model(params)
+        try:
+            self._execute(self._rounds.open())
+            while self._rounds.is_open:
+                event = self._engine.next(0.0)
+                if event is None:
+                    self._decoder.fold()
+                    event = self._engine.next(_ATTENTION_SECONDS)
+                self._handle(event)
+        except BaseException:
+            self._execute(self._rounds.cancel())
+            raise
+        decoding = time.perf_counter()
+        result = self._decoder.result(out)
+        finished = time.perf_counter()
+        used = tuple(sorted(self._arrived))
+        spent = self._engine.traffic().since(traffic)
+        self.log.append(
+            RoundRecord(
+                round=self._rounds.round,
+                seconds=finished - started,
+                decode_seconds=finished - decoding,
+                used=used,
+                late=tuple(w for w in range(self.scheme.n_workers) if w not in self._arrived),
+                compute_seconds=tuple(self._arrived[w].compute_seconds for w in used),
+                scalars=self._sum_scalars(),
+                bytes_down=spent.bytes_down,
+                bytes_up=spent.bytes_up,
+                seconds_down=spent.seconds_down,
+                seconds_up=spent.seconds_up,
+            )
+        )
+        return result
+
+    def value_and_gradient(
+        self, params: npt.NDArray[Any], out: npt.NDArray[Any] | None = None
+    ) -> tuple[float, npt.NDArray[Any]]:
+        """The sums of the scalar "loss" and of the gradient at `params`; otherwise as `gradient`."""
+        gradient = self.gradient(params, out)
+        scalars = self.log[-1].scalars
+        if "loss" not in scalars:
+            raise GradCodeError(
+                'value_and_gradient needs a gradient function that returns (gradient, {"loss": value}), '
+                f"but the scalars reported were {sorted(scalars)}"
+            )
+        return scalars["loss"], gradient
+
+    def wait_for_workers(self, timeout: float | None = None) -> tuple[int, ...]:
+        """Wait until every worker has loaded its data; not needed, but it keeps loading out of the first round.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds to wait at most; without it, for as long as it takes.
+
+        Returns
+        -------
+        tuple of int
+            Workers that have not joined yet: empty unless the time ran out.
+        """
+        deadline = None if timeout is None else time.perf_counter() + timeout
+        while self._rounds.absent and (deadline is None or time.perf_counter() < deadline):
+            self._handle(self._engine.next(_ATTENTION_SECONDS))
+        return self._rounds.absent
+
+    def _handle(self, event: Event | None) -> None:
+        match event:
+            case Joined(worker):
+                self._execute(self._rounds.join(worker))
+            case Arrived(worker, round_):
+                self._execute(self._rounds.arrive(Arrival(worker, round_)), event)
+            case Abandoned(worker, round_):
+                self._execute(self._rounds.arrive(Arrival(worker, round_, abandoned=True)))
+            case Failed(worker, traceback):
+                self._failure = WorkerFailed(worker, traceback)
+                raise self._failure
+            case None:
+                pass
+        if self._interrupted():
+            raise KeyboardInterrupt
+
+    def _execute(self, actions: list[Action], arrived: Arrived | None = None) -> None:
+        for action in actions:
+            match action:
+                case Send(worker, round_):
+                    assert self._model is not None
+                    self._engine.send(worker, round_, self._model)
+                case Count(worker):
+                    assert arrived is not None
+                    self._arrived[worker] = arrived
+                    self._decoder.add(worker, arrived.message)
+                case Close(round_, workers):
+                    self._engine.close(round_, workers)
+                case _:
+                    # Discard: nothing of the message was kept. Finish: `gradient` leaves its loop.
+                    pass
+
+    def _sum_scalars(self) -> dict[str, float]:
+        """Sum over all subsets, each from one of the workers that hold it (replicas report the same)."""
+        by_subset: dict[int, Mapping[str, float]] = {}
+        for worker in sorted(self._arrived):
+            arrived = self._arrived[worker]
+            for subset, scalars in zip(self.scheme.subsets(worker), arrived.scalars, strict=False):
+                by_subset.setdefault(subset.index, scalars)
+        totals: dict[str, float] = {}
+        for subset_index in sorted(by_subset):
+            for name, value in by_subset[subset_index].items():
+                totals[name] = totals.get(name, 0.0) + value
+        return totals
+
+    def _check_params(self, params: npt.NDArray[Any]) -> None:
+        if not isinstance(params, np.ndarray) or params.dtype != self.dtype:
+            got = params.dtype if isinstance(params, np.ndarray) else type(params).__name__
+            raise TypeError(f"params must be a NumPy array of {self.dtype.name}, got {got}")
+        if params.shape != (self.gradient_size,):
+            raise ValueError(f"params must have shape ({self.gradient_size},), got {params.shape}")

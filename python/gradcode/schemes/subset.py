@@ -1,0 +1,48 @@
+"""Shares of the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+
+from gradcode._validate import check_int
+
+__all__ = ["Subset"]
+
+
+@dataclass(frozen=True)
+class Subset:
+    """A contiguous share of the data, as exact fractions of the whole.
+
+    Attributes
+    ----------
+    index : int
+        Which of the scheme's subsets this is (a chunk keeps the index of the subset it is part of).
+    start, stop : Fraction
+        The share covers [start, stop) of the data, 0 <= start < stop <= 1.
+
+    Examples
+    --------
+    >>> third = Subset(0, Fraction(0), Fraction(1, 3))
+    >>> third.slice(10)
+    slice(0, 3, None)
+    >>> [part.slice(10) for part in third.split(2)]
+    [slice(0, 1, None), slice(1, 3, None)]
+    """
+
+    index: int
+    start: Fraction
+    stop: Fraction
+
+    def slice(self, n_rows: int) -> slice:
+        """Rows of this subset out of `n_rows`; the slices of all subsets tile ``range(n_rows)`` exactly."""
+        n_rows = check_int("n_rows", n_rows, 0)
+        return slice(int(self.start * n_rows), int(self.stop * n_rows))
+
+    def split(self, parts: int) -> tuple[Subset, ...]:
+        """Cut into `parts` equal chunks, in order."""
+        parts = check_int("parts", parts, 1)
+        step = (self.stop - self.start) / parts
+        cuts = [self.start + step * i for i in range(parts)] + [self.stop]
+        return tuple(Subset(self.index, a, b) for a, b in pairwise(cuts))

@@ -1,0 +1,123 @@
+"""What every gradient-coding scheme must satisfy, whatever its construction."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from gradcode.errors import NotDecodable
+
+EPS = {"float32": np.finfo(np.float32).eps, "float64": np.finfo(np.float64).eps}
+
+
+def straggler_patterns(scheme, limit=2000):
+    """All sets of `stragglers` missing workers, or `limit` random ones where there are more."""
+    n, s = scheme.n_workers, scheme.stragglers
+    if math.comb(n, s) <= limit:
+        return list(itertools.combinations(range(n), s))
+    rng = np.random.default_rng([n, s])
+    return [tuple(rng.choice(n, s, replace=False)) for _ in range(limit)]
+
+
+def check_scheme(scheme, dtype="float64", sizes=(1, 7, 64)):
+    check_shares(scheme)
+    for size in sizes:
+        rng = np.random.default_rng([scheme.n_workers, size])
+        gradients = rng.standard_normal((scheme.n_subsets, size)).astype(dtype)
+        messages = encode_all(scheme, gradients)
+        for lost in straggler_patterns(scheme):
+            check_decode(scheme, gradients, messages, [w for w in range(scheme.n_workers) if w not in lost])
+
+
+def check_shares(scheme):
+    """The subsets tile the data exactly, and the load is the largest share times n."""
+    subsets = {s.index: s for w in range(scheme.n_workers) for s in scheme.subsets(w)}
+    assert sorted(subsets) == list(range(scheme.n_subsets))
+    for n_rows in (0, 1, 5, 97, 1437):
+        slices = [subsets[i].slice(n_rows) for i in range(scheme.n_subsets)]
+        assert [row for s in slices for row in range(s.start, s.stop)] == list(range(n_rows))
+    shares = [sum(s.stop - s.start for s in scheme.subsets(w)) for w in range(scheme.n_workers)]
+    assert scheme.load == pytest.approx(float(max(shares) * scheme.n_workers), rel=1e-12)
+
+
+def encode_all(scheme, gradients):
+    messages = []
+    for worker in range(scheme.n_workers):
+        held = [gradients[s.index] for s in scheme.subsets(worker)]
+        message = scheme.encode(worker, held[0] if scheme.summed else held)
+        parts = np.full_like(message, np.nan)
+        for position, gradient in enumerate(held):
+            scheme.encode_part(worker, position, gradient, parts, accumulate=position > 0)
+        np.testing.assert_allclose(parts, message, rtol=1e-5 if gradients.dtype == np.float32 else 1e-13, atol=1e-6)
+        messages.append(message)
+    return messages
+
+
+def check_decode(scheme, gradients, messages, survivors):
+    """Decoding is exact up to the rounding of messages and weights.
+
+    A message is off by at most terms * eps * |C|·|g|, which decoding multiplies by |W|; the weights themselves are
+    off by a few eps times the condition number, relative to their norm.
+    """
+    size, dtype = gradients.shape[1], gradients.dtype
+    decoder = scheme.decoder(gradient_size=size, dtype=dtype)
+    order = np.random.default_rng(len(survivors)).permutation(survivors)
+    for worker in order:
+        with_it = decoder.add(int(worker), messages[worker])
+    assert with_it and decoder.ready and decoder.missing == ()
+    result = decoder.result()
+    exact = gradients.astype(np.float64).sum(axis=0)
+    weights = scheme.weights(survivors)
+    magnitudes = np.array([message_magnitude(scheme, w, gradients) for w in survivors])
+    condition = max(np.linalg.cond(s.matrix[:, [w in survivors for w in s.workers]]) for s in scheme.systems)
+    rounding = np.abs(weights) @ magnitudes
+    rounding += condition * np.linalg.norm(weights, 2) * np.linalg.norm(messages_at(messages, survivors), axis=0)
+    bound = rounding.reshape(-1)[:size] + np.abs(gradients).sum(axis=0)
+    terms = len(survivors) + scheme.communication * max(len(scheme.subsets(w)) for w in survivors) + scheme.n_subsets
+    error = np.abs(result - exact)
+    assert (error <= terms * EPS[dtype.name] * bound).all(), f"error {error.max()} for survivors {survivors}"
+
+
+def messages_at(messages, survivors):
+    return np.array([messages[w] for w in survivors], dtype=np.float64)
+
+
+def message_magnitude(scheme, worker, gradients):
+    """Sum of the absolute values of all terms of a message."""
+    m, size = scheme.communication, gradients.shape[1]
+    stride = scheme.message_size(size, gradients.dtype)
+    padded = np.zeros((len(gradients), m * stride))
+    padded[:, :size] = np.abs(gradients)
+    held = [s.index for s in scheme.subsets(worker)]
+    blocks = padded[held].reshape(len(held), m, stride)
+    return np.einsum("ju,jut->t", np.abs(scheme.coefficients(worker)), blocks)
+
+
+def check_refusals(scheme):
+    """Sets that cannot be decoded are reported, never decoded wrongly."""
+    n, m = scheme.n_workers, scheme.communication
+    decoder = scheme.decoder(gradient_size=5)
+    with pytest.raises(NotDecodable) as caught:
+        decoder.result()
+    assert caught.value.alive == () and caught.value.missing == tuple(range(n))
+    for size in range(n + 1):
+        for workers in itertools.islice(itertools.combinations(range(n), size), 300):
+            stacked = [scheme.coefficients(w) for w in workers]
+            decodable = brute_force_decodable(scheme, workers, stacked, m)
+            assert scheme.is_decodable(workers) == decodable, workers
+            if not decodable:
+                with pytest.raises(NotDecodable):
+                    scheme.weights(workers)
+
+
+def brute_force_decodable(scheme, workers, stacked, m):
+    """Whether every block of the sum is in the row span of the survivors' full coefficient matrix."""
+    rows = np.zeros((len(workers), scheme.n_subsets * m))
+    for row, worker, coefficients in zip(rows, workers, stacked, strict=True):
+        for subset, block in zip(scheme.subsets(worker), coefficients, strict=True):
+            row[subset.index * m : (subset.index + 1) * m] = block
+    targets = np.tile(np.eye(m), scheme.n_subsets)
+    return np.linalg.matrix_rank(rows) == np.linalg.matrix_rank(np.vstack([rows, targets])) if len(workers) else False

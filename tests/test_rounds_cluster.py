@@ -1,0 +1,136 @@
+"""The cluster over a scripted engine: what it returns, records and refuses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gradcode import design
+from gradcode.errors import GradCodeError, WorkerFailed
+from gradcode.rounds import Abandoned, Arrived, Cluster, Failed, Joined, Traffic
+
+
+class ScriptedEngine:
+    """Answers every model at once with the true message, unless told that a worker is slow.
+
+    A slow worker's answer comes only with the next round (or never, if `drop` is set).
+    """
+
+    def __init__(self, scheme, gradients, slow=()):
+        self.scheme, self.gradients, self.slow = scheme, gradients, set(slow)
+        self.events = [Joined(w) for w in range(scheme.n_workers)]
+        self.held_back, self.closed, self.models = [], [], []
+
+    def traffic(self):
+        return Traffic(bytes_up=len(self.models))
+
+    def model(self, params):
+        self.models.append(params.copy())
+        self.events += self.held_back
+        self.held_back = []
+        return self.models[-1]
+
+    def send(self, worker, round, model):
+        (subset,) = self.scheme.subsets(worker)
+        message = self.scheme.encode(worker, self.gradients[subset.index] * model[0])
+        event = Arrived(worker, round, message, ({"loss": float(subset.index)},), 0.5)
+        (self.held_back if worker in self.slow else self.events).append(event)
+
+    def close(self, round, workers):
+        self.closed.append((round, tuple(workers)))
+
+    def next(self, timeout):
+        return self.events.pop(0) if self.events else None
+
+
+def cluster_for(scheme, slow=(), **options):
+    rng = np.random.default_rng(0)
+    gradients = rng.standard_normal((scheme.n_subsets, 10))
+    engine = ScriptedEngine(scheme, gradients, slow)
+    return Cluster(engine, scheme, 10, **options), engine, gradients.sum(axis=0)
+
+
+def test_the_gradient_is_the_exact_sum_whoever_is_slow():
+    scheme = design(6, stragglers=1, communication=2)
+    for slow in [(), (0,), (2, 3), (5, 1)]:
+        cluster, _, total = cluster_for(scheme, slow)
+        for scale in (1.0, 2.0, -3.0):  # stale answers to the scale before arrive in between
+            gradient = cluster.gradient(np.full(10, scale))
+            np.testing.assert_allclose(gradient, scale * total, rtol=1e-13)
+
+
+def test_parameters_are_copied_and_out_is_used():
+    cluster, engine, total = cluster_for(design(4, stragglers=1, communication=1))
+    params, out = np.ones(10), np.empty(10)
+    assert cluster.gradient(params, out) is out
+    params[:] = 7
+    np.testing.assert_allclose(out, total)
+    assert (engine.models[0] == 1).all()
+
+
+def test_the_log_says_who_was_used_and_who_was_late():
+    scheme = design(4, stragglers=1, communication=1)
+    cluster, engine, _ = cluster_for(scheme, slow=(1, 2))
+    loss, _ = cluster.value_and_gradient(np.ones(10))
+    (record,) = cluster.log
+    assert (record.round, record.used, record.late) == (0, (0, 3), (1, 2))
+    assert record.compute_seconds == (0.5, 0.5)
+    assert record.scalars == {"loss": 1.0} and loss == 1.0  # subsets 0 and 1, once each
+    assert record.bytes_up == 1
+    assert engine.closed == [(0, (1, 2))]
+
+
+def test_a_failure_is_raised_with_worker_and_traceback_and_ends_the_cluster():
+    cluster, engine, _ = cluster_for(design(4, stragglers=1, communication=1), slow=range(4))
+    engine.events.append(Failed(3, "Traceback ...\nZeroDivisionError: division by zero"))
+    with pytest.raises(WorkerFailed, match="worker 3 failed: ZeroDivisionError") as caught:
+        cluster.gradient(np.ones(10))
+    assert caught.value.worker == 3
+    with pytest.raises(WorkerFailed):
+        cluster.gradient(np.ones(10))
+
+
+def test_an_interrupted_round_is_given_up_and_the_next_one_works():
+    interruptions = [False] * 4 + [True] + [False] * 100
+    scheme = design(4, stragglers=1, communication=1)
+    cluster, engine, total = cluster_for(scheme, slow=range(4), interrupted=lambda: interruptions.pop(0))
+    with pytest.raises(KeyboardInterrupt):
+        cluster.gradient(np.ones(10))
+    assert engine.closed == [(0, (0, 1, 2, 3))]
+    engine.slow = set()
+    engine.held_back = [Abandoned(w, 0) for w in range(4)]
+    np.testing.assert_allclose(cluster.gradient(np.ones(10)), total)
+    assert [record.round for record in cluster.log] == [1]
+
+
+def test_wait_for_workers_says_who_is_missing():
+    scheme = design(4, stragglers=1, communication=1)
+    cluster, engine, _ = cluster_for(scheme)
+    del engine.events[1]
+    assert cluster.wait_for_workers(timeout=0.01) == (1,)
+    engine.events.append(Joined(1))
+    assert cluster.wait_for_workers() == ()
+
+
+@pytest.mark.parametrize(
+    ("params", "error", "text"),
+    [
+        (np.ones(9), ValueError, r"params must have shape \(10,\), got \(9,\)"),
+        (np.ones(10, np.float32), TypeError, "params must be a NumPy array of float64, got float32"),
+        ([1.0] * 10, TypeError, "params must be a NumPy array of float64, got list"),
+    ],
+)
+def test_bad_parameters_are_refused_before_any_work(params, error, text):
+    cluster, engine, _ = cluster_for(design(4, stragglers=1, communication=1))
+    with pytest.raises(error, match=text):
+        cluster.gradient(params)
+    with pytest.raises(ValueError, match="out must be"):
+        cluster.gradient(np.ones(10), out=np.empty(3))
+    assert engine.models == []
+
+
+def test_value_and_gradient_needs_a_loss():
+    cluster, engine, _ = cluster_for(design(2, stragglers=0, communication=1))
+    engine.send = lambda worker, round, model: engine.events.append(Arrived(worker, round, np.zeros(10)))
+    with pytest.raises(GradCodeError, match=r'needs a gradient function that returns .*"loss"'):
+        cluster.value_and_gradient(np.ones(10))

@@ -1,0 +1,279 @@
+"""Every scheme against the plain sum, over all straggler patterns where they can be counted."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import sys
+import warnings
+from fractions import Fraction
+
+import contract
+import numpy as np
+import pytest
+
+from gradcode import Grouped, Subset, Uncoded, codes, design
+from gradcode.errors import CodeParameterError, LoadWarning, NotDecodable
+
+pytestmark = pytest.mark.filterwarnings("ignore::gradcode.errors.LoadWarning")
+
+DESIGNS = [(n, s, m) for n in range(1, 10) for s in range(n) for m in range(1, n - s + 1)]
+HAMMING = [[1, 0, 0, 0, 0, 1, 1, 1], [0, 1, 0, 0, 1, 0, 1, 1], [0, 0, 1, 0, 1, 1, 0, 1], [0, 0, 0, 1, 1, 1, 1, 0]]
+
+
+@pytest.mark.parametrize(("n", "s", "m"), DESIGNS)
+def test_designs_decode_every_straggler_pattern(n, s, m):
+    scheme = design(n, s, m)
+    assert scheme.stragglers >= s and scheme.communication == m
+    if n % (s + m) == 0:
+        assert scheme.load == s + m
+    contract.check_scheme(scheme, sizes=(1, 10))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "scheme",
+    [
+        Grouped(8, codes.harmonic(4, 2)),
+        Grouped(9, codes.gaussian(4, 2)),
+        Grouped(11, codes.gaussian(5, 3, seed=3, draws=5)),
+        Grouped(12, codes.harmonic(6, 3)),
+        Grouped(16, codes.from_generator(HAMMING)),
+        Grouped(7, codes.from_generator(np.eye(3))),
+        Uncoded(5),
+    ],
+    ids=repr,
+)
+def test_schemes_keep_the_contract(scheme, dtype):
+    contract.check_scheme(scheme, dtype, sizes=(1, 2, 33, 1000))
+    contract.check_refusals(scheme)
+
+
+def test_large_blocks_are_padded_to_whole_cache_lines():
+    scheme = design(4, 2, 2)
+    assert scheme.message_size(999, "float64") == 500
+    size = 2 * 8192 + 1  # a block of just over 64 KiB
+    assert scheme.message_size(size, "float64") == 8200
+    contract.check_scheme(scheme, sizes=(size,))
+
+
+def test_fractional_repetition_is_exact_to_the_bit():
+    scheme = design(6, stragglers=2, communication=1)
+    gradients = np.random.default_rng(0).standard_normal((2, 100))
+    decoder = scheme.decoder(100)
+    decoder.add(1, scheme.encode(1, gradients[0]))
+    decoder.add(5, scheme.encode(5, gradients[1]))
+    assert (decoder.result() == gradients[0] + gradients[1]).all()
+
+
+def test_slices_without_tolerance_are_exact_to_the_bit():
+    scheme = design(3, stragglers=0, communication=3)
+    gradient = np.random.default_rng(0).standard_normal(10)
+    decoder = scheme.decoder(10)
+    for worker in (2, 0, 1):
+        message = scheme.encode(worker, gradient)
+        np.testing.assert_array_equal(message[: len(gradient[4 * worker :])], gradient[4 * worker : 4 * worker + 4])
+        decoder.add(worker, message)
+    assert (decoder.result() == gradient).all()
+
+
+def test_design_golden_values():
+    scheme = design(n_workers=12, stragglers=2, communication=2)
+    assert repr(scheme) == "Grouped(12, <harmonic [4, 2, 3]>, load=4)"
+    assert (scheme.load, scheme.n_subsets, scheme.summed) == (4.0, 3, True)
+    assert isinstance(design(5, 0, 1), Uncoded)
+    assert design(6, 1, 1).code == codes.repetition(2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LoadWarning)
+        uneven = design(7, 1, 2)  # groups of 4 and 3
+    assert [len(s.workers) for s in uneven.systems] == [4, 3]
+    assert uneven.load == 3.5 and uneven.stragglers == 1
+
+
+def test_an_expensive_grouping_is_warned_of():
+    with pytest.warns(LoadWarning, match=r"9 workers make 1 group of a code of length 5: every worker computes 9/9"):
+        assert design(9, 3, 2).load == 9
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        design(10, 3, 2)
+        design(11, 3, 2)  # 5.5 is within 1.25 times 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ((6, 6, 1), "stragglers must be an integer in 0..5, got 6 with n_workers=6"),
+        ((6, -1, 1), "stragglers must be an integer in 0..5, got -1 with n_workers=6"),
+        ((6, 1, 0), "communication must be an integer of at least 1, got 0"),
+        (
+            (6, 3, 4),
+            r"stragglers \+ communication must be at most n_workers, got 3 \+ 4 = 7 with n_workers=6",
+        ),
+        ((0, 0, 1), "n_workers must be an integer of at least 1, got 0"),
+    ],
+)
+def test_impossible_designs_are_refused(arguments, text):
+    with pytest.raises(ValueError, match=text):
+        design(*arguments)
+
+
+def test_grouped_needs_a_whole_group():
+    with pytest.raises(CodeParameterError, match="n_workers must be at least the length of the code, got 3 with len"):
+        Grouped(3, codes.harmonic(4, 2))
+    with pytest.raises(TypeError, match="code must be a LinearCode, got int"):
+        Grouped(3, 4)
+
+
+@pytest.fixture
+def scheme():
+    return design(4, stragglers=2, communication=2)
+
+
+def test_encode_refuses_what_it_cannot_use(scheme):
+    gradient = np.ones(10)
+    with pytest.raises(ValueError, match=r"worker must be in 0..3, got 4 with n_workers=4"):
+        scheme.encode(4, gradient)
+    with pytest.raises(TypeError, match="gradients must be one array for a summed scheme, got list"):
+        scheme.encode(0, [gradient])
+    with pytest.raises((TypeError, ValueError), match="gradients"):
+        scheme.encode(0, np.ones(10, np.int64))
+    with pytest.raises(ValueError, match="out"):
+        scheme.encode(0, gradient, out=np.empty(4))
+    with pytest.raises(ValueError, match="overlap"):
+        scheme.encode(0, gradient, out=gradient[2:7])
+
+
+def test_decoder_refuses_what_it_cannot_use_and_stays_as_it_was(scheme):
+    decoder = scheme.decoder(gradient_size=10, dtype="float64")
+    good = [scheme.encode(w, np.arange(10.0)) for w in range(4)]
+    decoder.add(0, good[0])
+    for worker, message, text in [
+        (4, good[0], "worker must be in 0..3, got 4"),
+        (0, good[0], "worker 0 has been added already"),
+        (1, good[1][:-1], r"message must be contiguous with shape \(5,\), got shape \(4,\)"),
+        (1, np.ones(10)[::2], r"message must be contiguous with shape \(5,\)"),
+        (1, good[1].astype("float32"), "message must be a NumPy array of float64, got float32"),
+        (1, list(good[1]), "message must be a NumPy array of float64, got list"),
+    ]:
+        with pytest.raises((ValueError, TypeError), match=text):
+            decoder.add(worker, message)
+    assert decoder.missing == (1, 2, 3)
+    with pytest.raises(NotDecodable, match=r"not decodable from workers \[0\]; more answers .* among \[1, 2, 3\]"):
+        decoder.result()
+    assert decoder.add(3, good[3])
+    for out in (np.empty(9), np.empty(10, "float32"), np.empty(20)[::2], "no array"):
+        with pytest.raises(ValueError, match="out must be"):
+            decoder.result(out)
+    buffer = np.zeros(12)
+    with pytest.raises(ValueError, match="overlap"):
+        scheme2_overlap(scheme, buffer)
+    np.testing.assert_allclose(decoder.result(), np.arange(10.0), atol=1e-14)
+    with pytest.raises(ValueError, match="worker 1 is too late"):
+        decoder.add(1, good[1])
+
+
+def scheme2_overlap(scheme, buffer):
+    decoder = scheme.decoder(gradient_size=10)
+    decoder.add(0, buffer[7:12])
+    decoder.add(1, np.zeros(5))
+    decoder.result(out=buffer[:10])
+
+
+def test_decoder_is_used_again_after_reset(scheme):
+    decoder = scheme.decoder(10)
+    kept = []
+    for scale in (1.0, 2.0, 3.0):
+        decoder.reset()
+        gradient = scale * np.arange(10.0)
+        for worker in (1, 2, 3):
+            decoder.add(worker, scheme.encode(worker, gradient))
+        kept.append(decoder.result())
+        assert decoder.result() is kept[-1]
+    for scale, result in zip((1.0, 2.0, 3.0), kept, strict=True):  # results are the caller's
+        np.testing.assert_allclose(result, scale * np.arange(10.0), atol=1e-13)
+
+
+def test_groups_are_folded_while_others_are_awaited():
+    scheme = design(8, stragglers=2, communication=2)
+    gradients = np.random.default_rng(0).standard_normal((2, 50))
+    messages = contract.encode_all(scheme, gradients)
+    for with_out in (False, True):
+        decoder = scheme.decoder(50)
+        decoder.fold()  # nothing yet
+        for worker in (6, 4):
+            decoder.add(worker, messages[worker].copy())
+        decoder.fold()
+        decoder.fold()
+        assert not decoder.ready
+        decoder.add(5, np.full_like(messages[5], np.nan))  # surplus: its group is decoded already
+        for worker in (0, 2, 3):
+            decoder.add(worker, messages[worker])
+        out = np.empty(50) if with_out else None
+        result = decoder.result(out)
+        assert result is out or not with_out
+        np.testing.assert_allclose(result, gradients.sum(axis=0), rtol=1e-12, atol=1e-12)
+
+
+def test_an_ill_conditioned_set_waits_for_more_survivors():
+    angle = 1e-6  # columns 0 and 1 are nearly parallel: condition 2e6, too much for float32
+    code = codes.from_generator([[1, np.cos(angle), 0], [0, np.sin(angle), 1]])
+    scheme = Grouped(3, code)
+    gradient = np.arange(8, dtype=np.float32)
+    messages = [scheme.encode(w, gradient) for w in range(3)]
+    decoder = scheme.decoder(8, "float32")
+    decoder.add(0, messages[0])
+    assert not decoder.add(1, messages[1]) and decoder.missing == (2,)
+    assert decoder.add(2, messages[2])
+    np.testing.assert_allclose(decoder.result(), gradient, rtol=1e-5, atol=1e-5)
+    assert scheme.is_decodable([0, 1])  # in exact arithmetic, and in float64
+    # With nobody left to wait for, it is decoded all the same.
+    lonely = Grouped(2, codes.from_generator(code.generator[:, :2]))
+    decoder = lonely.decoder(8, "float32")
+    decoder.add(0, messages[0])
+    assert decoder.add(1, messages[1])
+
+
+def test_weights_are_least_squares_over_all_survivors_in_the_order_given():
+    scheme = Grouped(8, codes.harmonic(4, 2))
+    survivors = [7, 0, 3, 1, 5]
+    weights = scheme.weights(survivors)
+    first = [survivors.index(w) for w in (0, 1, 3)]
+    expected = np.linalg.pinv(scheme.code.generator[:, [0, 1, 3]].T)
+    np.testing.assert_allclose(weights[:, first], expected, atol=1e-13)
+    for bad, text in [([8], "got 8"), ([1, 1], "distinct"), ([0.5], "integers")]:
+        with pytest.raises((ValueError, TypeError), match=text):
+            scheme.weights(bad)
+
+
+def test_solutions_are_remembered_within_bounds():
+    scheme = design(8, 2, 2)
+    solver = scheme._solver
+    scheme.weights([0, 1, 4, 5])
+    assert len(solver._cache) == 1  # both groups lost the same columns and share one solution
+    solver._capacity = 3
+    for workers in ([0, 1, 4, 6], [0, 2, 4, 7], [0, 3, 5, 6], [1, 2, 5, 7]):
+        scheme.weights(workers)
+    assert len(solver._cache) <= 3
+
+
+def test_subsets_are_exact_fractions():
+    whole = Subset(0, Fraction(0), Fraction(1))
+    assert [s.slice(100) for s in whole.split(3)] == [slice(0, 33), slice(33, 66), slice(66, 100)]
+    for rows, parts in [(10**18 + 7, 7), (5, 9)]:
+        slices = [s.slice(rows) for s in whole.split(parts)]
+        assert slices[0].start == 0 and slices[-1].stop == rows
+        assert all(a.stop == b.start for a, b in itertools.pairwise(slices))
+    with pytest.raises(ValueError, match="n_rows must be an integer of at least 0, got -1"):
+        whole.slice(-1)
+
+
+def test_the_fingerprint_is_the_same_in_every_process():
+    script = (
+        "import json, gradcode as g;"
+        "print(json.dumps([g.design(12, 2, 2).fingerprint(), g.Grouped(9, g.codes.gaussian(4, 2)).fingerprint()]))"
+    )
+    output = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    here = [design(12, 2, 2).fingerprint(), Grouped(9, codes.gaussian(4, 2)).fingerprint()]
+    assert json.loads(output) == here
+    assert here[1] != Grouped(9, codes.gaussian(4, 2, seed=1)).fingerprint()
