@@ -1,0 +1,129 @@
+"""Starting ranks on this machine."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from gradcode._validate import check_int
+from gradcode.errors import GradCodeError, MissingExtra
+
+__all__ = ["check_shared_memory", "inside_mpi", "mpirun_command", "process_group", "rank_environment"]
+
+# Open MPI keeps a few MiB of shared memory for each rank.
+_SHARED_MEMORY_PER_RANK = 8 * 2**20
+# What launchers set for each rank: Open MPI, PMIx (also srun), MPICH and other PMI.
+_RANK_VARIABLES = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK")
+# Ranks share the cores of one machine: threads of their own would only get in each other's way.
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def inside_mpi(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether this process is a rank that an mpirun or srun has started."""
+    return any(name in environment for name in _RANK_VARIABLES)
+
+
+def mpirun_command(ranks: int, arguments: Sequence[str]) -> list[str]:
+    """Command that runs this Python with `arguments` as `ranks` ranks on this machine, more than it has cores or not.
+
+    Uses the MPI beside this Python, or else the first on the PATH.
+
+    Raises
+    ------
+    MissingExtra
+        If there is no MPI, or mpi4py is not installed.
+    """
+    ranks = check_int("ranks", ranks, 1)
+    if importlib.util.find_spec("mpi4py") is None:
+        raise MissingExtra("starting workers needs mpi4py", "openmpi")
+    mpirun = _find_mpirun()
+    if mpirun is None:
+        raise MissingExtra("starting workers needs an MPI, and there is no mpirun", "openmpi")
+    return [mpirun, *_options(mpirun), "-n", str(ranks), sys.executable, *arguments]
+
+
+def rank_environment() -> dict[str, str]:
+    """Environment for the ranks: this one's, with one thread each unless it says otherwise."""
+    environment = dict(os.environ)
+    for name in _ONE_THREAD:
+        environment.setdefault(name, "1")
+    if os.geteuid() == 0:  # as in most containers
+        environment.setdefault("OMPI_ALLOW_RUN_AS_ROOT", "1")
+        environment.setdefault("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1")
+    return environment
+
+
+def check_shared_memory(ranks: int, directory: Path = Path("/dev/shm")) -> None:  # noqa: S108 - looked at only
+    """Refuse to start where MPI would die for want of shared memory.
+
+    Raises
+    ------
+    GradCodeError
+        Saying how much there is, how much is needed and what helps.
+    """
+    if not directory.is_dir():
+        return
+    needed, free = ranks * _SHARED_MEMORY_PER_RANK, shutil.disk_usage(directory).free
+    if free < needed:
+        raise GradCodeError(
+            f"{directory} must have {needed // 2**20} MiB free for {ranks} ranks, but has {free // 2**20} MiB; "
+            "make room there (in a container, start it with a larger --shm-size)"
+        )
+
+
+@contextmanager
+def process_group(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
+    """Run a command in a process group of its own, with its output in a pipe; nothing of it is left afterwards."""
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        env=rank_environment(),
+        start_new_session=True,  # the terminal's Ctrl-C is for us alone
+    )
+    try:
+        yield process
+    finally:
+        _end(process)
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def _find_mpirun() -> str | None:
+    beside = str(Path(sys.executable).parent)
+    for path in (beside, None):
+        for name in ("mpirun", "mpiexec"):
+            if found := shutil.which(name, path=path):
+                return found
+    return None
+
+
+def _options(mpirun: str) -> list[str]:
+    """Open MPI must be told that more ranks than cores are welcome."""
+    version = subprocess.run(
+        [mpirun, "--version"], capture_output=True, text=True, check=False, env=rank_environment()
+    ).stdout
+    return ["--oversubscribe", "--bind-to", "none"] if "Open MPI" in version else []
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End mpirun, which ends its ranks; then whatever is left."""
+    for signum in (signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is not None:
+            return
+        try:
+            os.killpg(process.pid, signum)
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            continue
+        except ProcessLookupError:
+            return

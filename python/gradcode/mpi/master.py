@@ -1,0 +1,336 @@
+"""The MPI engine: the master's end of the wire."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from mpi4py import MPI
+
+from gradcode.errors import ProtocolError
+from gradcode.mpi.polling import Backoff
+from gradcode.mpi.wire import (
+    MAX_TRACEBACK_BYTES,
+    Header,
+    Kind,
+    note_capacity,
+    pack_note,
+    piece_count,
+    piece_span,
+    tag_of,
+    unpack_note,
+)
+from gradcode.rounds import Abandoned, Arrived, Event, Failed, Joined, Traffic
+
+__all__ = ["MasterEngine"]
+
+_RECENT_ROUNDS = 25
+
+
+class _Stopwatch:
+    """Time during which at least one of several things is under way."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._total = 0.0
+        self._since = 0.0
+
+    def enter(self) -> None:
+        if self.count == 0:
+            self._since = time.perf_counter()
+        self.count += 1
+
+    def leave(self) -> None:
+        self.count -= 1
+        if self.count == 0:
+            self._total += time.perf_counter() - self._since
+
+    def read(self) -> float:
+        return self._total + (time.perf_counter() - self._since if self.count else 0.0)
+
+
+class _Model:
+    """A buffer of the model pool, shared by all sends of one round."""
+
+    def __init__(self, size: int, dtype: np.dtype[Any]) -> None:
+        self.array: npt.NDArray[Any] = np.empty(size, dtype)
+        self.pending = 0  # sends that MPI has not completed
+
+
+class _Inbox:
+    """What comes from one worker: always one receive posted, a note or the payload that a note announced.
+
+    A receive is never cancelled and its buffer never freed while it is posted: a cancelled rendezvous corrupts a
+    healthy connection. The note's receive takes any tag, but it is posted only when no payload is due.
+    """
+
+    def __init__(self, comm: MPI.Comm, worker: int, rank: int, held: int, message: npt.NDArray[Any]) -> None:
+        self.worker = worker
+        self.message = message
+        self.expected: int | None = None  # the round whose model the worker holds
+        self.gone = False
+        self._comm = comm
+        self._rank = rank
+        self._held = held
+        self._note = np.empty(note_capacity(held), np.uint8)
+        self._status = MPI.Status()
+        self._piece = 0  # the piece that the next note must announce
+        self._header: Header | None = None  # of the payload being received
+        self._scalars: tuple[dict[str, float], ...] = ()
+        self._traceback = np.empty(0, np.uint8)
+        self._post_note()
+
+    def poll(self, traffic: Traffic, up: _Stopwatch) -> tuple[bool, Event | None]:
+        """Whether anything moved, and the event that is complete now, if any."""
+        if self.gone or not self._request.Test(self._status):
+            return False, None
+        traffic.bytes_up += self._status.Get_count(MPI.BYTE)
+        if self._header is not None:
+            return True, self._payload_complete(self._header, up)
+        return True, self._note_complete(up)
+
+    def _note_complete(self, up: _Stopwatch) -> Event | None:
+        header, scalars = unpack_note(self._note[: self._status.Get_count(MPI.BYTE)], self._held)
+        if self._status.Get_tag() != tag_of(header.round):
+            raise ProtocolError(f"rank {self._rank}: tag {self._status.Get_tag()} does not fit round {header.round}")
+        if header.kind in (Kind.RESULT, Kind.ABANDON) and header.round != self.expected:
+            raise ProtocolError(f"rank {self._rank} answered round {header.round}, but holds {self.expected}")
+        if header.kind == Kind.RESULT:
+            self._check_result(header)
+            if header.piece == 0:
+                self._scalars = scalars
+                up.enter()
+            self._post_payload(header, self.message.view(np.uint8)[piece_span(header.length, header.piece)])
+            return None
+        if self._piece and header.kind != Kind.ABANDON:
+            raise ProtocolError(f"rank {self._rank} sent {header.kind.name} in the middle of a result")
+        if header.kind == Kind.FAILED:
+            if header.length > MAX_TRACEBACK_BYTES or header.pieces != 1:
+                raise ProtocolError(f"a traceback must have 1..{MAX_TRACEBACK_BYTES} bytes, got {header.length}")
+            self._traceback = np.empty(header.length, np.uint8)
+            self._post_payload(header, self._traceback)
+            return None
+        if header.kind == Kind.BYE:
+            self.gone = True
+            return None
+        self._post_note()
+        if header.kind == Kind.JOIN:
+            return Joined(self.worker)
+        if header.kind == Kind.ABANDON:
+            if self._piece:
+                self._piece = 0
+                up.leave()
+            self.expected = None
+            return Abandoned(self.worker, header.round)
+        raise ProtocolError(f"rank {self._rank} sent {header.kind.name}, which is the master's")
+
+    def _payload_complete(self, header: Header, up: _Stopwatch) -> Event | None:
+        if self._status.Get_count(MPI.BYTE) != header.piece_length:
+            raise ProtocolError(
+                f"rank {self._rank}: piece {header.piece} must have {header.piece_length} bytes, "
+                f"got {self._status.Get_count(MPI.BYTE)}"
+            )
+        self._header = None
+        self._post_note()
+        if header.kind == Kind.FAILED:
+            return Failed(self.worker, self._traceback.tobytes().decode(errors="replace"))
+        if header.piece + 1 < header.pieces:
+            self._piece = header.piece + 1
+            return None
+        self._piece = 0
+        self.expected = None
+        up.leave()
+        return Arrived(self.worker, header.round, self.message, self._scalars, header.compute_ns * 1e-9)
+
+    def _check_result(self, header: Header) -> None:
+        if header.dtype != self.message.dtype or header.length != self.message.nbytes or header.piece != self._piece:
+            raise ProtocolError(
+                f"rank {self._rank}: expected piece {self._piece} of {self.message.nbytes} bytes of "
+                f"{self.message.dtype}, got piece {header.piece} of {header.length} bytes of {header.dtype}"
+            )
+
+    def _post_note(self) -> None:
+        self._request = self._comm.Irecv([self._note, MPI.BYTE], self._rank, MPI.ANY_TAG)
+
+    def _post_payload(self, header: Header, buffer: npt.NDArray[np.uint8]) -> None:
+        self._header = header
+        self._request = self._comm.Irecv([buffer, MPI.BYTE], self._rank, tag_of(header.round))
+
+
+class MasterEngine:
+    """Carries models and messages over MPI (see `gradcode.rounds.Engine`).
+
+    All calls must come from the thread that initialised MPI.
+
+    Parameters
+    ----------
+    data, control : MPI.Comm
+        Communicators of this run alone.
+    ranks : list of int
+        Rank of each worker.
+    held : list of int
+        How many subsets each worker holds.
+    gradient_size, message_size : int
+        Elements of a model and of a message.
+    dtype : dtype
+        Of both.
+    """
+
+    def __init__(
+        self,
+        data: MPI.Comm,
+        control: MPI.Comm,
+        ranks: list[int],
+        held: list[int],
+        gradient_size: int,
+        message_size: int,
+        dtype: np.dtype[Any],
+    ) -> None:
+        self._data = data
+        self._control = control
+        self._ranks = ranks
+        self._size = gradient_size
+        self._dtype = dtype
+        self._inboxes = [
+            _Inbox(data, worker, rank, count, np.empty(message_size, dtype))
+            for worker, (rank, count) in enumerate(zip(ranks, held, strict=True))
+        ]
+        self._pool: list[_Model] = []
+        self._model: _Model | None = None
+        self._sends: list[tuple[MPI.Request, _Model | None]] = []
+        self._events: deque[Event] = deque()
+        self._traffic = Traffic()
+        self._down, self._up = _Stopwatch(), _Stopwatch()
+        self._round_started: float | None = None
+        self._recent: deque[float] = deque(maxlen=_RECENT_ROUNDS)
+
+    # -- the engine ------------------------------------------------------------------------------------------------
+
+    def traffic(self) -> Traffic:
+        """What has crossed the wire so far."""
+        t = self._traffic
+        return Traffic(t.bytes_down, t.bytes_up, self._down.read(), self._up.read())
+
+    def model(self, params: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Copy `params` into a free buffer of the pool, after taking in all that arrived since the last round."""
+        while self._progress():
+            pass
+        if self._model is None or self._model.pending:
+            self._model = next((m for m in self._pool if not m.pending), None)
+        if self._model is None:
+            # At most one send per worker is outstanding, so the pool stops growing at workers + 1.
+            self._model = _Model(self._size, self._dtype)
+            self._pool.append(self._model)
+        np.copyto(self._model.array, params)
+        self._round_started = None
+        return self._model.array
+
+    def send(self, worker: int, round: int, model: npt.NDArray[Any]) -> None:
+        """Start sending the model that `model` returned last."""
+        buffer, inbox = self._model, self._inboxes[worker]
+        assert buffer is not None and model is buffer.array
+        assert inbox.expected is None, f"worker {worker} holds the model of round {inbox.expected}"
+        if self._round_started is None:
+            self._round_started = time.perf_counter()
+        inbox.expected = round
+        rank, tag = self._ranks[worker], tag_of(round)
+        payload = model.view(np.uint8)
+        pieces = piece_count(payload.size)
+        for piece in range(pieces):
+            part = payload[piece_span(payload.size, piece)]
+            header = Header(Kind.MODEL, round, piece, pieces, payload.size, part.size, dtype=np.dtype(model.dtype))
+            self._post(self._data, pack_note(header), rank, tag)
+            request = self._data.Isend([part, MPI.BYTE], rank, tag)
+            self._sends.append((request, buffer))
+            self._traffic.bytes_down += part.size
+            buffer.pending += 1
+            self._down.enter()
+
+    def close(self, round: int, workers: Iterable[int]) -> None:
+        """Tell `workers` that `round` and all before it are over."""
+        if self._round_started is not None:
+            self._recent.append(time.perf_counter() - self._round_started)
+            self._round_started = None
+        note = pack_note(Header(Kind.CLOSE, round))
+        for worker in workers:
+            self._post(self._control, note, self._ranks[worker], tag_of(round))
+        self._progress()
+
+    def next(self, timeout: float) -> Event | None:
+        """The next event, waiting for at most `timeout` seconds."""
+        deadline = time.perf_counter() + timeout
+        backoff = Backoff()
+        while True:
+            moved = self._progress()
+            if self._events:
+                return self._events.popleft()
+            left = deadline - time.perf_counter()
+            if left <= 0:
+                return None
+            if moved:
+                backoff.moved()
+            else:
+                backoff.wait(transferring=bool(self._up.count or self._down.count), due=self._due(), at_most=left)
+
+    def stop(self, timeout: float) -> list[int]:
+        """Tell all workers to leave, and wait until they have answered.
+
+        Results under way are received and dropped; nothing is cancelled.
+
+        Returns
+        -------
+        list of int
+            Workers that had not answered after `timeout` seconds.
+        """
+        note = pack_note(Header(Kind.STOP))
+        for rank in self._ranks:
+            self._post(self._data, note, rank, tag_of(0))
+            self._post(self._control, note, rank, tag_of(0))
+        deadline = time.perf_counter() + timeout
+        backoff = Backoff()
+        while time.perf_counter() < deadline:
+            if self._progress():
+                backoff.moved()
+            elif all(inbox.gone for inbox in self._inboxes) and not self._sends:
+                break
+            else:
+                backoff.wait(transferring=bool(self._up.count or self._down.count))
+            self._events.clear()
+        return [worker for worker, inbox in enumerate(self._inboxes) if not inbox.gone]
+
+    # -- progress --------------------------------------------------------------------------------------------------
+
+    def _progress(self) -> bool:
+        """Test everything once; whether anything moved."""
+        moved = False
+        for inbox in self._inboxes:
+            changed, event = inbox.poll(self._traffic, self._up)
+            moved |= changed
+            if event is not None:
+                self._events.append(event)
+        still_under_way = []
+        for request, model in self._sends:
+            if not request.Test():
+                still_under_way.append((request, model))
+                continue
+            moved = True
+            if model is not None:
+                model.pending -= 1
+                self._down.leave()
+        self._sends = still_under_way
+        return moved
+
+    def _post(self, comm: MPI.Comm, note: bytes, rank: int, tag: int) -> None:
+        self._sends.append((comm.Isend([note, MPI.BYTE], rank, tag), None))
+        self._traffic.bytes_down += len(note)
+
+    def _due(self) -> bool:
+        """Whether the open round is past half of the usual time, so that an answer may come any moment."""
+        if self._round_started is None or not self._recent:
+            return False
+        return time.perf_counter() - self._round_started > 0.5 * statistics.median(self._recent)

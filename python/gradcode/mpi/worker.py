@@ -1,0 +1,123 @@
+"""The worker: loads its share, computes what it is asked for, sends what is still wanted."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gradcode.mpi.link import Link
+from gradcode.mpi.task import Gradient, Load, Task
+from gradcode.mpi.wire import MAX_SCALARS, NAME_BYTES
+from gradcode.schemes import GradientCode
+
+__all__ = ["serve"]
+
+
+class _Share:
+    """A worker's subsets in chunks, with their data, and the message that it builds from them."""
+
+    def __init__(
+        self,
+        scheme: GradientCode,
+        worker: int,
+        gradient: Gradient,
+        load: Load | None,
+        gradient_size: int,
+        dtype: np.dtype[Any],
+        chunks: int,
+        seed: int,
+    ) -> None:
+        self._scheme, self._worker, self._gradient, self._seed = scheme, worker, gradient, seed
+        self._gradient_size, self._dtype = gradient_size, dtype
+        self._parts = [
+            (position, number, chunk, load(chunk) if load is not None else None)
+            for position, subset in enumerate(scheme.subsets(worker))
+            for number, chunk in enumerate(subset.split(chunks))
+        ]
+        self._held = len(scheme.subsets(worker))
+        self.message = np.empty(scheme.message_size(gradient_size, dtype), dtype)
+
+    def compute(
+        self, params: npt.NDArray[Any], round_: int, wanted: Callable[[int], bool]
+    ) -> tuple[dict[str, float], ...] | None:
+        """Fill `message`; return the scalars of each subset, or None if the round ended meanwhile."""
+        scalars: tuple[dict[str, float], ...] = tuple({} for _ in range(self._held))
+        first = True
+        for position, number, subset, data in self._parts:
+            if not wanted(round_):
+                return None
+            seed = np.random.SeedSequence([self._seed, round_, subset.index, number]).generate_state(1, np.uint64)[0]
+            task = Task(data, subset, self._worker, round_, int(seed), wanted)
+            outcome = self._gradient(params, task)
+            if outcome is None:
+                if task.wanted():
+                    raise TypeError("gradient returned None though task.wanted() is True; it must return an array")
+                return None
+            vector, reported = outcome if isinstance(outcome, tuple) else (outcome, {})
+            self._check_vector(vector)
+            for name, value in reported.items():
+                _check_scalar(name, value, reported)
+                scalars[position][name] = scalars[position].get(name, 0.0) + float(value)
+            self._scheme.encode_part(self._worker, position, vector, self.message, accumulate=not first)
+            first = False
+        return scalars
+
+    def _check_vector(self, vector: Any) -> None:
+        rule = f"gradient must return a contiguous {self._dtype.name} array of shape ({self._gradient_size},)"
+        if not isinstance(vector, np.ndarray):
+            raise TypeError(f"{rule}, got {type(vector).__name__}")
+        if vector.dtype != self._dtype:
+            raise TypeError(f"{rule}, got dtype {vector.dtype}")
+        if vector.shape != (self._gradient_size,) or not vector.flags.c_contiguous:
+            raise ValueError(f"{rule}, got shape {vector.shape} with strides {vector.strides}")
+
+
+def _check_scalar(name: Any, value: Any, reported: Mapping[str, float]) -> None:
+    if len(reported) > MAX_SCALARS:
+        raise ValueError(f"gradient may report at most {MAX_SCALARS} scalars, got {len(reported)}")
+    if not isinstance(name, str) or not 1 <= len(name.encode()) <= NAME_BYTES or "\0" in name:
+        raise ValueError(f"a scalar's name must be a string of 1..{NAME_BYTES} bytes without NUL, got {name!r}")
+    if not np.isscalar(value) or isinstance(value, (str, bytes)):
+        raise TypeError(f"scalar {name!r} must be a number, got {value!r}")
+
+
+def serve(
+    link: Link,
+    scheme: GradientCode,
+    worker: int,
+    gradient: Gradient,
+    load: Load | None,
+    gradient_size: int,
+    dtype: np.dtype[Any],
+    chunks: int,
+    seed: int,
+) -> None:
+    """Work until the master says stop. What the user's code raises goes to the master, with its traceback."""
+    share: _Share | None = None
+    try:
+        share = _Share(scheme, worker, gradient, load, gradient_size, dtype, chunks, seed)
+    except Exception:
+        link.send_failure(traceback.format_exc())
+    else:
+        link.join()
+    params = np.empty(gradient_size, dtype)
+    seen = params.view()
+    seen.setflags(write=False)  # replicas must see the same parameters
+    while (round_ := link.receive_model(params)) is not None:
+        assert share is not None, "a model came though this worker never joined"
+        started = time.perf_counter_ns()
+        try:
+            scalars = share.compute(seen, round_, link.wanted)
+        except Exception:
+            link.send_failure(traceback.format_exc())
+            continue
+        if scalars is None:
+            link.abandon(round_)
+        else:
+            link.send_result(round_, share.message, scalars, time.perf_counter_ns() - started)
+    link.leave()

@@ -1,0 +1,56 @@
+"""Ranks that were started differently find out before the first round, all of them."""
+
+import numpy as np
+from mpi4py import MPI
+
+from gradcode import Grouped, codes, design
+from gradcode.errors import ConfigMismatch
+from gradcode.mpi import run
+
+RANK = MPI.COMM_WORLD.rank
+SIZE = MPI.COMM_WORLD.size
+
+
+def never(*arguments):
+    raise AssertionError("a round was started")
+
+
+base = {"scheme": design(SIZE - 1, 1, 1), "gradient_size": 5}
+odd = RANK == SIZE - 1
+for changed, field in [
+    ({"scheme": Grouped(SIZE - 1, codes.gaussian(SIZE - 1, 1, seed=int(odd)))}, "scheme fingerprint"),
+    ({"gradient_size": 5 + odd}, "gradient_size"),
+    ({"dtype": "float32" if odd else "float64"}, "dtype"),
+    ({"chunks": 1 + odd}, "chunks"),
+    ({"seed": int(odd)}, "seed"),
+    ({"configuration": {"rate": 0.1 + odd}}, "rate"),
+]:
+    arguments = {**base, **changed}
+    scheme = arguments.pop("scheme")
+    try:
+        run(never, scheme, never, **arguments)
+    except ConfigMismatch as error:
+        assert list(error.fields) == [field] and error.rank == SIZE - 1, error
+        assert f"rank {SIZE - 1} differs from rank 0 in {field}" in str(error)
+    else:
+        raise AssertionError(f"a different {field} went unnoticed")
+
+for workers in (SIZE - 2, SIZE):
+    try:
+        run(never, design(workers, 0, 1), never, gradient_size=5)
+    except ValueError as error:
+        assert f"must be n_workers + 1 = {workers + 1} (the workers and the master), got {SIZE}" in str(error), error
+    else:
+        raise AssertionError("a wrong number of ranks went unnoticed")
+
+try:
+    run(never, base["scheme"], never, gradient_size=2**50)
+except MemoryError as error:
+    assert "the master's buffers must fit in its memory" in str(error)
+else:
+    raise AssertionError("impossible buffers were accepted")
+
+result = run(lambda c: c.gradient(np.ones(5)), base["scheme"], lambda p, t: p.copy(), gradient_size=5)
+if RANK == 0:
+    np.testing.assert_allclose(result, design(SIZE - 1, 1, 1).n_subsets * np.ones(5))
+    print("passed")

@@ -1,0 +1,67 @@
+"""Messages longer than a piece, in both directions, in both types, with stragglers that give up halfway."""
+
+import numpy as np
+from mpi4py import MPI
+
+import gradcode.mpi.wire as wire
+from gradcode import design
+from gradcode.mpi import run
+from gradcode.mpi.link import Link
+from gradcode.mpi.placement import place
+
+wire.PIECE_BYTES = 1000  # on every rank, so that small arrays make long messages
+SIZE = 4001
+scheme = design(4, stragglers=1, communication=1)
+
+
+def gradient(params, task):
+    return params * (task.round + 1)
+
+
+def main(cluster):
+    for round_ in range(6):
+        model = np.random.default_rng(round_).standard_normal(SIZE).astype(cluster.dtype)
+        result = cluster.gradient(model)
+        np.testing.assert_allclose(result, scheme.n_subsets * (round_ + 1) * model, rtol=1e-6)
+    return cluster.log
+
+
+for dtype in ("float32", "float64"):
+    run(main, scheme, gradient, gradient_size=SIZE, dtype=dtype)
+
+
+# The worker of rank 2 now stops in the middle of each message: it sends five pieces, and goes on only once it has
+# heard that the round is over. The other worker of its group carries the round.
+real_wanted, abandoned = Link.wanted, []
+
+
+class Halfway:
+    """Stands in for `Link.wanted`."""
+
+    def __init__(self):
+        self.asked = {}
+
+    def __call__(self, link, round_):
+        self.asked[round_] = self.asked.get(round_, 0) + 1
+        if self.asked[round_] <= 5:
+            return True
+        while real_wanted(link, round_):
+            pass
+        abandoned.append(round_)
+        return False
+
+
+if MPI.COMM_WORLD.rank == 2:
+    halfway = Halfway()
+    Link.wanted = lambda link, round_: halfway(link, round_)  # type: ignore[method-assign]
+
+log = run(main, scheme, gradient, gradient_size=SIZE)
+used_ranks = None if log is None else [record.used for record in log]
+count = np.array([len(abandoned)])
+MPI.COMM_WORLD.Bcast(count, root=2)
+assert count[0] > 0, "nothing was abandoned halfway, so nothing was tested"
+if MPI.COMM_WORLD.rank == 0:
+    # On one host, rank 2 is the worker that the placement makes it.
+    worker = place(scheme, ["here"] * 5).index(2)
+    assert all(worker not in used for used in used_ranks), used_ranks
+    print("passed")

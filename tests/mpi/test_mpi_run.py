@@ -1,0 +1,23 @@
+"""Whole runs over real MPI, on this machine."""
+
+from __future__ import annotations
+
+import pytest
+from ranks import assert_passed, run_ranks
+
+
+@pytest.mark.parametrize("workers", range(4, 10))
+def test_parameters_equal_those_of_one_process(workers):
+    assert_passed(run_ranks(workers + 1, "training"))
+
+
+def test_user_errors_reach_the_master_and_end_the_run_cleanly():
+    assert_passed(run_ranks(4, "failures"))
+
+
+def test_ranks_started_differently_find_out():
+    assert_passed(run_ranks(4, "agreement"))
+
+
+def test_long_messages_travel_in_pieces_and_end_early():
+    assert_passed(run_ranks(5, "pieces"))
