@@ -1,0 +1,5 @@
+"""``python -m gradcode``."""
+
+from gradcode.cli import main
+
+main()

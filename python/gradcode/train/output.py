@@ -1,0 +1,63 @@
+"""What a run keeps in its output directory."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["RunOutput"]
+
+
+class RunOutput:
+    """Writes rounds.jsonl as the run goes, then parameters.npz, then result.json, each of the last two at once.
+
+    Where result.json stands, everything else is complete.
+
+    Parameters
+    ----------
+    directory : Path
+        Is made if need be.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.directory = directory
+        self._rounds: IO[str] = (directory / "rounds.jsonl").open("w", encoding="utf-8")
+
+    def __enter__(self) -> RunOutput:
+        """Keep rounds.jsonl open."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close rounds.jsonl."""
+        self._rounds.close()
+
+    def round(self, record: dict[str, Any]) -> None:
+        """Append one round."""
+        self._rounds.write(json.dumps(record) + "\n")
+        self._rounds.flush()
+
+    def parameters(self, parameters: npt.NDArray[Any]) -> None:
+        """Write parameters.npz, with the one array ``parameters``."""
+        self._replace("parameters.npz", lambda file: np.savez(file, parameters=parameters))
+
+    def result(self, result: dict[str, Any]) -> None:
+        """Write result.json."""
+        text = json.dumps(result, indent=2) + "\n"
+        self._replace("result.json", lambda file: file.write(text.encode()))
+
+    def _replace(self, name: str, write: Any) -> None:
+        temporary = self.directory / f".{name}.part"
+        with temporary.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self.directory / name)

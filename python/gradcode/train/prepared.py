@@ -1,0 +1,270 @@
+"""Data laid out on disk so that every worker reads only its own rows.
+
+`save` writes a `Dataset` as plain ``.npy`` files and `open_prepared` maps them, so that a worker copies the bytes of
+its share and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from gradcode._validate import check_int
+from gradcode.errors import DataError
+from gradcode.train.data import Dataset
+
+__all__ = ["Prepared", "open_prepared", "save"]
+
+_META = "meta.json"
+_FORMAT = {"format": "gradcode-dataset", "version": 1}
+_PARTS = ("train", "test")
+_FIELDS = ("data", "indices", "indptr", "labels")
+
+
+def save(dataset: Dataset, directory: str | os.PathLike[str]) -> None:
+    """Write `dataset` into `directory` for `open_prepared`.
+
+    Every file is written beside its final name and renamed, so that a process that has the former content
+    mapped keeps it; ``meta.json``, without which the directory does not open, is removed first and written last.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        What to write.
+    directory : path-like
+        Where to; made if need be. Files of an earlier `save` are replaced.
+
+    Raises
+    ------
+    DataError
+        If something cannot be written; the text names the file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from gradcode.train.data import load_digits
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(load_digits(), folder)
+    ...     open_prepared(folder)
+    Prepared('digits', n_train=1437, n_test=360, n_features=2145, dtype='float64')
+    """
+    folder = Path(directory)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _META).unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be written: {error.strerror or error}") from error
+
+    arrays = {}
+    for part in _PARTS:
+        X = getattr(dataset, f"{part}_X")
+        for what, values in zip(_FIELDS, (X.data, X.indices, X.indptr, getattr(dataset, f"{part}_y")), strict=True):
+            arrays[f"{part}_{what}"] = {"dtype": values.dtype.name, "shape": list(values.shape)}
+            _replace(folder / f"{part}_{what}.npy", partial(np.save, arr=values))
+    meta = {
+        **_FORMAT,
+        "name": dataset.name,
+        "classes": list(dataset.classes),
+        "n_features": dataset.n_features,
+        "arrays": arrays,
+    }
+    _replace(folder / _META, lambda file: file.write(json.dumps(meta, indent=1).encode()))
+
+
+def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write a file under a passing name, then give it its own in one step."""
+    passing = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with passing.open("wb") as file:
+            write(file)
+        passing.replace(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        passing.unlink(missing_ok=True)
+
+
+class Prepared:
+    """Training data on disk, of which only the rows asked for are read.
+
+    Made by `open_prepared`.
+
+    Attributes
+    ----------
+    name : str
+        What the data are called in reports.
+    n_train, n_test, n_features : int
+        Rows of both parts, and columns.
+    dtype : numpy.dtype
+        Element type of rows and labels.
+    classes : tuple of str
+        The original labels that became -1 and +1.
+    """
+
+    def __init__(self, directory: Path, meta: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> None:
+        self.directory = directory
+        self.name: str = meta["name"]
+        self.classes: tuple[str, str] = (meta["classes"][0], meta["classes"][1])
+        self.n_features: int = meta["n_features"]
+        self.n_train = len(arrays["train_labels"])
+        self.n_test = len(arrays["test_labels"])
+        self.dtype: np.dtype[Any] = arrays["train_data"].dtype
+        self._arrays = arrays
+
+    def __repr__(self) -> str:
+        """Return the name and the sizes."""
+        return (
+            f"Prepared({self.name!r}, n_train={self.n_train}, n_test={self.n_test}, "
+            f"n_features={self.n_features}, dtype={self.dtype.name!r})"
+        )
+
+    def rows(self, start: int, stop: int) -> tuple[sp.csr_array, npt.NDArray[Any]]:
+        """Return a copy of training rows `start` to `stop` (exclusive) and their labels.
+
+        Parameters
+        ----------
+        start, stop : int
+            With 0 <= start <= stop <= n_train.
+
+        Returns
+        -------
+        tuple
+            The rows, as a CSR array, and the labels.
+
+        Raises
+        ------
+        DataError
+            If the content of these rows is damaged; the text names the file.
+        """
+        stop = check_int("stop", stop, 0, self.n_train)
+        start = check_int("start", start, 0, stop, context=f"stop={stop}")
+        return self._read("train", start, stop)
+
+    def test(self) -> tuple[sp.csr_array, npt.NDArray[Any]]:
+        """Return a copy of all test rows and their labels."""
+        return self._read("test", 0, self.n_test)
+
+    def _read(self, part: str, start: int, stop: int) -> tuple[sp.csr_array, npt.NDArray[Any]]:
+        data, indices, indptr, labels = (self._arrays[f"{part}_{what}"] for what in _FIELDS)
+        # Damaged indices would send the sparse product outside its arrays: they are looked at before it can.
+        offsets = np.array(indptr[start : stop + 1])
+        low, high = int(offsets[0]), int(offsets[-1])
+        if low < 0 or high > len(data) or (np.diff(offsets) < 0).any():
+            raise self._damaged(part, "indptr", f"increase within 0..{len(data)}")
+        columns, values, y = np.array(indices[low:high]), np.array(data[low:high]), np.array(labels[start:stop])
+        if len(columns) and (columns.min() < 0 or columns.max() >= self.n_features):
+            raise self._damaged(part, "indices", f"be in 0..{self.n_features - 1}")
+        if not np.isfinite(values).all():
+            raise self._damaged(part, "data", "be finite")
+        if not (np.abs(y) == 1).all():
+            raise self._damaged(part, "labels", "be -1 or +1")
+        return sp.csr_array((values, columns, offsets - low), shape=(stop - start, self.n_features)), y
+
+    def _damaged(self, part: str, what: str, rule: str) -> DataError:
+        return DataError(f"{self.directory / f'{part}_{what}.npy'}: its values must {rule}; the file is damaged")
+
+
+def open_prepared(directory: str | os.PathLike[str]) -> Prepared:
+    """Open what `save` wrote, without reading the rows.
+
+    Sizes and types of all files are checked here, the values of rows when they are read.
+
+    Parameters
+    ----------
+    directory : path-like
+        As given to `save`.
+
+    Returns
+    -------
+    Prepared
+        The data, mapped read-only.
+
+    Raises
+    ------
+    DataError
+        If a file is missing, truncated or not as ``meta.json`` says; the text names it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from gradcode.train.data import load_digits
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(load_digits(), folder)
+    ...     X, y = open_prepared(folder).rows(100, 110)
+    >>> X.shape, y.shape
+    ((10, 2145), (10,))
+    """
+    folder = Path(directory)
+    meta = _read_meta(folder / _META)
+    arrays = {name: _map(folder / f"{name}.npy", about) for name, about in meta["arrays"].items()}
+    for part in _PARTS:
+        data, indices, indptr, labels = (arrays[f"{part}_{what}"] for what in _FIELDS)
+        if not (
+            data.dtype == labels.dtype == arrays["train_data"].dtype
+            and data.dtype.name in ("float32", "float64")
+            and indices.dtype == indptr.dtype
+            and indices.dtype.name in ("int32", "int64")
+            and data.ndim == indptr.ndim == labels.ndim == 1
+            and indices.shape == data.shape
+            and len(indptr) == len(labels) + 1
+        ):
+            raise DataError(f"{folder / _META}: the sizes and types of the {part} arrays do not fit each other")
+    return Prepared(folder, meta, arrays)
+
+
+def _read_meta(path: Path) -> dict[str, Any]:
+    try:
+        meta = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise DataError(f"{path}: not found; the directory is not a prepared data set, or not a complete one") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise DataError(f"{path}: must be JSON: {error}") from None
+    if not isinstance(meta, dict) or any(meta.get(key) != value for key, value in _FORMAT.items()):
+        raise DataError(f"{path}: must describe a data set of format {_FORMAT['format']} {_FORMAT['version']}")
+    classes, arrays, n_features = (meta.get(key) for key in ("classes", "arrays", "n_features"))
+    names = {f"{part}_{what}" for part in _PARTS for what in _FIELDS}
+    if not (
+        isinstance(meta.get("name"), str)
+        and isinstance(classes, list)
+        and len(classes) == 2
+        and all(isinstance(label, str) for label in classes)
+        and type(n_features) is int
+        and n_features >= 1
+        and isinstance(arrays, dict)
+        and arrays.keys() == names
+        and all(isinstance(about, dict) for about in arrays.values())
+    ):
+        raise DataError(f"{path}: must hold name, two classes, n_features of at least 1 and the arrays; it is damaged")
+    return meta
+
+
+def _map(path: Path, about: dict[str, Any]) -> npt.NDArray[Any]:
+    """Map an array read-only once its file is found to be of the type, shape and size announced."""
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        size = path.stat().st_size
+    except FileNotFoundError:
+        raise DataError(f"{path}: not found, though {_META} lists it") from None
+    except (OSError, EOFError, ValueError) as error:
+        raise DataError(f"{path}: must be a complete .npy file: {error}") from None
+    if not isinstance(array, np.memmap):
+        raise DataError(f"{path}: must be a plain .npy file")
+    if array.dtype.name != about.get("dtype") or not array.dtype.isnative or list(array.shape) != about.get("shape"):
+        raise DataError(
+            f"{path}: must be {about.get('dtype')} of shape {about.get('shape')} as {_META} says, "
+            f"got {array.dtype} of shape {list(array.shape)}"
+        )
+    if size != array.offset + array.nbytes:
+        raise DataError(f"{path}: must have {array.offset + array.nbytes} bytes, got {size}")
+    # A plain view: slicing a memmap object costs more and says no more.
+    return array.view(np.ndarray)

@@ -1,0 +1,434 @@
+"""Training data: what is read, how it is split, what is refused, and the prepared form on disk."""
+
+import bz2
+import gzip
+import json
+import sys
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from gradcode.errors import DataError, MissingExtra
+from gradcode.train.data import Dataset, lipschitz, load_digits, load_svmlight
+from gradcode.train.prepared import open_prepared, save
+
+pytest.importorskip("sklearn")
+
+GOOD = "# made up\n0 1:0.5 3:2\n\n1 qid:7 2:-1.5 # a comment\n" * 10
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Return a function that writes a data file and returns its path."""
+
+    def write(text, name="data.svm"):
+        path = tmp_path / name
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    return write
+
+
+def random_dataset(dtype="float64", rows=(40, 10), columns=30, seed=0):
+    rng = np.random.default_rng(seed)
+    parts = []
+    for n in rows:
+        X = sp.random_array((n, columns), density=0.2, rng=rng, format="csr").astype(dtype)
+        parts += [X, rng.choice([-1.0, 1.0], n).astype(dtype)]
+    return Dataset("random", *parts, ("no", "yes"))
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_digits_are_odd_against_even(dtype):
+    digits = load_digits(dtype=dtype)
+    assert digits.train_X.shape == (1437, 2145)
+    assert digits.test_X.shape == (360, 2145)
+    assert digits.n_features == 2145
+    assert digits.classes == ("even", "odd")
+    for X, y in ((digits.train_X, digits.train_y), (digits.test_X, digits.test_y)):
+        assert X.dtype == y.dtype == dtype
+        assert X.format == "csr"
+        np.testing.assert_array_equal(X[:, [0]].toarray(), 1)  # the constant
+        assert set(y) == {-1, 1}
+    # 906 of the 1,797 digits are odd; both parts have that share.
+    assert (digits.train_y == 1).sum() + (digits.test_y == 1).sum() == 906
+    assert abs((digits.test_y == 1).mean() - 906 / 1797) < 0.002
+
+
+def test_digits_monomials_are_those_of_the_pixels():
+    X = load_digits().test_X.toarray()
+    pixels = X[:, 1:65]
+    assert pixels.min() == 0
+    assert pixels.max() == 1
+    i, j = np.triu_indices(64)
+    np.testing.assert_allclose(X[:, 65:], pixels[:, i] * pixels[:, j], rtol=1e-15)
+
+
+def test_seed_decides_the_split():
+    first, again, other = load_digits(seed=3), load_digits(seed=3), load_digits(seed=4)
+    assert (first.train_X != again.train_X).nnz == 0
+    np.testing.assert_array_equal(first.train_y, again.train_y)
+    assert (first.train_X != other.train_X).nnz > 0
+
+
+@pytest.mark.parametrize("name", ["data.svm", "data.svm.gz", "data.svm.bz2"])
+def test_svmlight_values(written, name):
+    pack = {"gz": gzip.compress, "bz2": bz2.compress}.get(name.rsplit(".", 1)[1], bytes)
+    data = load_svmlight(written(pack(GOOD.encode()), name))
+    assert data.name == name
+    assert data.classes == ("0", "1")
+    assert (data.train_X.shape, data.test_X.shape) == ((16, 4), (4, 4))
+    rows = {-1: [0.5, 0, 2, 1], 1: [0, -1.5, 0, 1]}  # the constant column comes last
+    for X, y in ((data.train_X, data.train_y), (data.test_X, data.test_y)):
+        assert (y == 1).sum() == len(y) // 2
+        np.testing.assert_array_equal(X.toarray(), [rows[label] for label in y])
+
+
+def test_svmlight_lower_label_becomes_minus_one(written):
+    data = load_svmlight(written("2.5 1:1\n-7 1:3\n" * 5), dtype="float32")
+    assert data.classes == ("-7", "2.5")
+    assert data.train_X.dtype == data.train_y.dtype == np.float32
+    np.testing.assert_array_equal(data.train_X.toarray()[:, 0], np.where(data.train_y == 1, 1, 3))
+
+
+@pytest.mark.parametrize(
+    ("line", "rule"),
+    [
+        ("yes 1:1", "field 1 'yes' must be a finite number, the label"),
+        ("nan 1:1", "field 1 'nan' must be a finite number"),
+        ("inf 1:1", "field 1 'inf' must be a finite number"),
+        ("1,2 1:1", "field 1 '1,2' must be a finite number"),
+        ("1 1:1 abc", "field 3 'abc' must be a finite number in an index:value pair"),
+        ("1 1:1 2:abc", "field 3 '2:abc' must be a finite number"),
+        ("1 x:1", "field 2 'x:1' must be a finite number"),
+        ("1 1.5:1", "field 2 '1.5:1' must be a finite number"),
+        ("1 1:", "field 2 '1:' must be a finite number"),
+        ("1 1:nan", "field 2 '1:nan' must be a finite number"),
+        ("1 1:-inf", "field 2 '1:-inf' must be a finite number"),
+        ("1 1:1e999", "field 2 '1:1e999' must be a finite number"),
+        ("1 1:1 qid:3", "field 3 'qid:3' must be a finite number"),
+        ("1 0:1", "field 2 '0:1' must have an index in 1..2147483647 (indices count from 1)"),
+        ("1 -2:1", "field 2 '-2:1' must have an index in 1.."),
+        ("1 99999999999999999999:1", "must have an index in 1.."),
+        ("1 3:1 2:1", "field 3 '2:1' must have an index above the one before it, 3"),
+        ("1 3:1 3:1", "field 3 '3:1' must have an index above the one before it, 3"),
+        ("\x00\x01\udcff" + "z" * 99, "must be a finite number, the label"),
+    ],
+)
+def test_svmlight_names_the_first_bad_line(written, line, rule):
+    good = GOOD.encode()
+    bad = line.encode("utf-8", "surrogateescape") + b"\n"
+    path = written(good + bad + good + b"also bad\n")
+    with pytest.raises(DataError) as caught:
+        load_svmlight(path)
+    text = str(caught.value)
+    assert text.startswith(f"{path}:{good.count(b'%c' % 10) + 1}: field ")
+    assert rule in text
+    assert len(text) < len(str(path)) + 160  # a long field is cut
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_svmlight_value_beyond_float32(written):
+    path = written(GOOD + "1 1:1e39\n")
+    load_svmlight(path)
+    with pytest.raises(DataError, match=r":41: field 2 '1:1e39' must be a finite number .*float32"):
+        load_svmlight(path, dtype="float32")
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("", "at least one row, got an empty file"),
+        ("\n# nothing\n", "at least one row, got an empty file"),
+        ("0\n1\n" * 9, "at least one index:value pair, got 18 rows of labels alone"),
+        ("1 1:1\n" * 9, "exactly two classes, got 1: 1$"),
+        ("0 1:1\n1 1:1\n2 1:1\n" * 9, "exactly two classes, got 3: 0, 1, 2$"),
+        ("".join(f"{i} 1:1\n" for i in range(9)), r"got 9: 0, 1, 2, 3, 4, \.\.\.$"),
+        ("0 1:1\n" * 9 + "1 1:1\n" * 4, "at least 5 rows of each class to be split 80/20, got 4 of class 1"),
+    ],
+)
+def test_svmlight_unusable_as_a_whole(written, text, rule):
+    path = written(text)
+    with pytest.raises(DataError, match=rule) as caught:
+        load_svmlight(path)
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_svmlight_five_rows_of_a_class_reach_both_parts(written):
+    path = written("0 1:1\n" * 995 + "1 1:1\n" * 5)
+    for seed in range(10):
+        data = load_svmlight(path, seed=seed)
+        assert (data.train_y == 1).sum() == 4
+        assert (data.test_y == 1).sum() == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (GOOD.encode(), "plain.gz"),
+        (GOOD.encode(), "plain.bz2"),
+        (gzip.compress(GOOD.encode())[:-12], "cut.gz"),
+        (bz2.compress(GOOD.encode())[:-12], "cut.bz2"),
+        (gzip.compress(GOOD.encode())[:-8] + bytes(8), "checksum.gz"),
+        (gzip.compress(GOOD.encode())[:12] + b"\xff" * 40, "deflate.gz"),
+        (b"", "empty.bz2"),
+    ],
+)
+def test_svmlight_corrupt_archive(written, content, name):
+    path = written(content, name)
+    with pytest.raises(DataError) as caught:
+        load_svmlight(path)
+    assert str(caught.value).startswith(f"{path}")
+    assert caught.value.__suppress_context__
+
+
+def test_svmlight_missing_file_and_directory(tmp_path):
+    with pytest.raises(DataError, match=r"absent: cannot be read: No such file"):
+        load_svmlight(tmp_path / "absent")
+    with pytest.raises(DataError, match="must be a file, got a directory"):
+        load_svmlight(tmp_path)
+
+
+@pytest.mark.parametrize("load", [load_digits, lambda **k: load_svmlight("absent", **k)])
+def test_arguments_are_checked_before_work(load):
+    with pytest.raises(ValueError, match=r"seed must be an integer in 0\.\.4294967295, got -1"):
+        load(seed=-1)
+    with pytest.raises(TypeError, match="dtype must be one of float32, float64, got int64"):
+        load(dtype="int64")
+    with pytest.raises(TypeError, match="path must be a str"):
+        load_svmlight(b"bytes")
+
+
+@pytest.mark.parametrize("load", [load_digits, lambda: load_svmlight("absent")])
+def test_without_scikit_learn(monkeypatch, load):
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    with pytest.raises(MissingExtra, match=r"reading training data needs scikit-learn.*gradcode\[train\]"):
+        load()
+
+
+# --- Dataset ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "rule"),
+    [
+        ({"train_X": np.eye(3)}, TypeError, "train_X must be a sparse CSR array, got ndarray"),
+        ({"test_X": sp.csr_array((2, 3), dtype=np.int64)}, TypeError, "test_X.dtype must be one of"),
+        ({"test_y": np.ones(3)}, ValueError, r"test_y must be 2 labels of float64, got shape \(3,\)"),
+        ({"train_y": np.ones(2, np.float32)}, ValueError, "got shape .* of float32"),
+        ({"train_y": np.array([1.0, 0.0])}, ValueError, "train_y must be labels -1 or .1, got 0.0"),
+        ({"test_X": sp.csr_array((2, 4))}, ValueError, "test_X must have the 3 columns .* got 4"),
+        ({"classes": ("a",)}, ValueError, "classes must be two labels"),
+    ],
+)
+def test_dataset_refuses_parts_that_do_not_fit(change, error, rule):
+    X, y = sp.csr_array((2, 3)), np.array([-1.0, 1.0])
+    parts = {"name": "x", "train_X": X, "train_y": y, "test_X": X, "test_y": y, "classes": ("a", "b")}
+    Dataset(**parts)
+    with pytest.raises(error, match=rule):
+        Dataset(**parts | change)
+
+
+# --- the prepared form ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_prepared_rows_are_those_saved(tmp_path, dtype):
+    data = random_dataset(dtype)
+    save(data, tmp_path / "a" / "b")
+    prepared = open_prepared(tmp_path / "a" / "b")
+    assert (prepared.name, prepared.classes, prepared.dtype) == ("random", ("no", "yes"), np.dtype(dtype))
+    assert (prepared.n_train, prepared.n_test, prepared.n_features) == (40, 10, 30)
+    for start, stop in ((0, 40), (0, 0), (13, 27), (39, 40), (40, 40)):
+        X, y = prepared.rows(start, stop)
+        np.testing.assert_array_equal(X.toarray(), data.train_X[start:stop].toarray())
+        np.testing.assert_array_equal(y, data.train_y[start:stop])
+        assert X.dtype == y.dtype == dtype
+    X, y = prepared.test()
+    np.testing.assert_array_equal(X.toarray(), data.test_X.toarray())
+    np.testing.assert_array_equal(y, data.test_y)
+
+
+def test_prepared_rows_are_copies_of_the_share_alone(tmp_path):
+    save(random_dataset(), tmp_path)
+    prepared = open_prepared(tmp_path)
+    X, y = prepared.rows(10, 20)
+    for array in (X.data, X.indices, X.indptr, y):
+        root = array
+        while root.base is not None:
+            root = root.base
+        assert isinstance(root, np.ndarray)  # a mapped file is at the root of a view of it
+        assert root.nbytes == array.nbytes
+    X.data[:] = 7
+    assert not (prepared.rows(10, 20)[0].data == 7).any()
+
+
+def test_prepared_rows_read_nothing_outside_the_share(tmp_path):
+    data = random_dataset()
+    save(data, tmp_path)
+    path = tmp_path / "train_data.npy"
+    values = np.load(path)
+    values[data.train_X.indptr[20] :] = np.nan
+    np.save(path, values)
+    prepared = open_prepared(tmp_path)
+    prepared.rows(0, 20)  # the damage lies in other workers' rows
+    with pytest.raises(DataError, match=r"train_data.npy: its values must be finite"):
+        prepared.rows(19, 21)
+
+
+@pytest.mark.parametrize(("start", "stop"), [(-1, 3), (3, 2), (0, 41)])
+def test_prepared_rows_out_of_range(tmp_path, start, stop):
+    save(random_dataset(), tmp_path)
+    with pytest.raises(ValueError, match=r"must be an integer in 0\.\."):
+        open_prepared(tmp_path).rows(start, stop)
+
+
+def test_prepared_without_a_single_element(tmp_path):
+    X, y = sp.csr_array((2, 3)), np.array([-1.0, 1.0])
+    save(Dataset("empty", X, y, X, y, ("a", "b")), tmp_path)
+    assert open_prepared(tmp_path).rows(0, 2)[0].nnz == 0
+
+
+def test_save_again_leaves_open_data_as_they_were(tmp_path):
+    first, second = random_dataset(seed=1), random_dataset(seed=2, rows=(20, 5))
+    save(first, tmp_path)
+    opened = open_prepared(tmp_path)
+    save(second, tmp_path)
+    np.testing.assert_array_equal(opened.rows(0, 40)[0].toarray(), first.train_X.toarray())
+    assert open_prepared(tmp_path).n_train == 20
+    assert len(list(tmp_path.iterdir())) == 9  # no passing files left
+
+
+def test_interrupted_save_does_not_open(tmp_path, monkeypatch):
+    save(random_dataset(seed=1), tmp_path)
+    real, calls = np.save, []
+
+    def full_disk(file, arr):
+        calls.append(file.name)
+        if len(calls) == 3:
+            raise OSError(28, "No space left on device")
+        real(file, arr)
+
+    monkeypatch.setattr(np, "save", full_disk)
+    with pytest.raises(DataError, match=r"train_indptr.npy: cannot be written: No space left"):
+        save(random_dataset(seed=2), tmp_path)
+    with pytest.raises(DataError, match=r"meta.json: not found; the directory is not a prepared data set"):
+        open_prepared(tmp_path)
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_save_where_a_file_is(tmp_path):
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(DataError, match="taken: cannot be written"):
+        save(random_dataset(), tmp_path / "taken")
+
+
+@pytest.mark.parametrize("name", [f"{part}_{what}" for part in ("train", "test") for what in ("data", "indptr")])
+@pytest.mark.parametrize(
+    ("damage", "rule"),
+    [
+        (lambda content: content[:-1], "must be a complete .npy file"),
+        (lambda content: content[:20], "must be a complete .npy file"),
+        (lambda content: b"", "must be a complete .npy file"),
+        (lambda content: content + b"x", "must have .* bytes, got"),
+        (lambda content: None, "not found, though meta.json lists it"),
+    ],
+)
+def test_damaged_file_is_named(tmp_path, name, damage, rule):
+    save(random_dataset(), tmp_path)
+    path = tmp_path / f"{name}.npy"
+    content = damage(path.read_bytes())
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=f"{name}.npy: {rule}"):
+        open_prepared(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "array", [np.zeros(3), np.zeros((40, 1)), np.zeros(40, np.float32), np.zeros(40, ">f8"), np.array([{}] * 40)]
+)
+def test_array_that_is_not_as_announced(tmp_path, array):
+    save(random_dataset(), tmp_path)
+    np.save(tmp_path / "train_labels.npy", array, allow_pickle=True)
+    with pytest.raises(DataError, match=r"train_labels\.npy: must be"):
+        open_prepared(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "position", "value", "rule"),
+    [
+        ("indices", 5, 30, r"must be in 0\.\.29"),
+        ("indices", 5, -1, r"must be in 0\.\.29"),
+        ("indptr", 40, 10**6, "must increase within"),
+        ("indptr", 0, -5, "must increase within"),
+        ("indptr", 3, 200, "must increase within"),
+        ("labels", 7, 0, "must be -1 or"),
+    ],
+)
+def test_damaged_values_do_not_reach_the_product(tmp_path, name, position, value, rule):
+    save(random_dataset(), tmp_path)
+    path = tmp_path / f"train_{name}.npy"
+    values = np.load(path)
+    values[position] = value
+    np.save(path, values)
+    with pytest.raises(DataError, match=f"train_{name}.npy: its values {rule}"):
+        open_prepared(tmp_path).rows(0, 40)
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"version": 2}, "must describe a data set of format gradcode-dataset 1"),
+        ({"n_features": 0}, "n_features of at least 1"),
+        ({"n_features": True}, "n_features of at least 1"),
+        ({"classes": ["a"]}, "two classes"),
+        ({"name": None}, "must hold name"),
+        ({"arrays": {}}, "the arrays"),
+    ],
+)
+def test_damaged_meta(tmp_path, change, rule):
+    save(random_dataset(), tmp_path)
+    path = tmp_path / "meta.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(DataError, match=f"meta.json: .*{rule}"):
+        open_prepared(tmp_path)
+    path.write_text("{")
+    with pytest.raises(DataError, match=r"meta\.json: must be JSON"):
+        open_prepared(tmp_path)
+    path.write_text("[]")
+    with pytest.raises(DataError, match=r"meta\.json: must describe"):
+        open_prepared(tmp_path)
+
+
+def test_meta_and_arrays_that_agree_but_do_not_fit(tmp_path):
+    save(random_dataset(), tmp_path)
+    meta = json.loads((tmp_path / "meta.json").read_text())
+    meta["arrays"]["test_labels"]["shape"] = [9]
+    (tmp_path / "meta.json").write_text(json.dumps(meta))
+    np.save(tmp_path / "test_labels.npy", np.ones(9))
+    with pytest.raises(DataError, match="sizes and types of the test arrays do not fit"):
+        open_prepared(tmp_path)
+
+
+# --- lipschitz --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(300, 80), (80, 300), (10, 20), (1, 20_000), (20_000, 1), (2, 20_000), (1, 1)])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_lipschitz_is_a_quarter_of_the_squared_norm(shape, dtype):
+    X = sp.random_array(shape, density=0.3, rng=np.random.default_rng(5), format="lil").astype(dtype)
+    X[0, 0] = 1
+    X = X.tocsr()
+    expected = np.linalg.norm(X.toarray().astype(np.float64), 2) ** 2 / 4
+    assert lipschitz(X) == pytest.approx(expected, rel=1e-6)
+    assert lipschitz(X) == lipschitz(X)
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (500, 500)])
+def test_lipschitz_of_nothing(shape):
+    assert lipschitz(sp.csr_array(shape)) == 0
