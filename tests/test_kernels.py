@@ -383,6 +383,12 @@ def test_overlap(refused):
         vectors=lambda a: [a["vectors"][0], memory[: a["vectors"][0].size]],
         out=lambda a: memory[a["vectors"][0].size - 1 :],
     )
+    refused(
+        ValueError,
+        r"^out must not overlap {vectors}\[1\], but they share memory$",
+        vectors=lambda a: [a["vectors"][0], memory[9 : 9 + a["vectors"][0].size]],
+        out=memory[:10],
+    )
     refused(ValueError, r"^out must not overlap {vectors}\[0\]", vectors=lambda a: [a["out"]] * 2)
     refused(ValueError, "^out must not overlap {table}", table=memory[96:].reshape(2, 2), out=memory[last])
 

@@ -70,7 +70,10 @@ GOOD = pack_note(Header(Kind.RESULT, 3, 0, 1, 80, 80, 5, F64))
         (lambda n: n[:50] + struct.pack("<H", 1) + n[52:], "a note with 1 scalars for 0 subsets"),
         (lambda n: n[:24] + struct.pack("<Q", 2**60) + n[32:], "piece 0 of a payload of"),
         (lambda n: n[:32] + struct.pack("<Q", 81) + n[40:], "have 80 bytes, got one of 1 with 81 bytes"),
-        (lambda n: n[:16] + struct.pack("<I", 1) + n[20:], "piece 1 of a payload of 80 bytes must be one of 1 and have 0 bytes"),
+        (
+            lambda n: n[:16] + struct.pack("<I", 1) + n[20:],
+            "piece 1 of a payload of 80 bytes must be one of 1 and have 0 bytes",
+        ),
     ],
 )
 def test_a_broken_header_is_refused_with_the_reason(change, text):

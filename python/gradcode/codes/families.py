@@ -100,7 +100,7 @@ def gaussian(length: int, dimension: int, *, seed: int = 0, draws: int = 1) -> L
     --------
     >>> gaussian(4, 2)
     <gaussian [4, 2, 3]>
-    >>> gaussian(6, 3, draws=20).worst_condition() < gaussian(6, 3).worst_condition()
+    >>> gaussian(8, 4, draws=20).worst_condition() < gaussian(8, 4).worst_condition()
     True
     """
     length, dimension = _check_shape(length, dimension)

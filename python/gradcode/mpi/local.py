@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import shutil
@@ -15,7 +16,7 @@ from pathlib import Path
 from gradcode._validate import check_int
 from gradcode.errors import GradCodeError, MissingExtra
 
-__all__ = ["check_shared_memory", "inside_mpi", "mpirun_command", "process_group", "rank_environment"]
+__all__ = ["check_shared_memory", "inside_mpi", "mpirun_command", "process_session", "rank_environment"]
 
 # Open MPI keeps a few MiB of shared memory for each rank.
 _SHARED_MEMORY_PER_RANK = 8 * 2**20
@@ -79,8 +80,8 @@ def check_shared_memory(ranks: int, directory: Path = Path("/dev/shm")) -> None:
 
 
 @contextmanager
-def process_group(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
-    """Run a command in a process group of its own, with its output in a pipe; nothing of it is left afterwards."""
+def process_session(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
+    """Run a command in a session of its own, with its output in a pipe; nothing of it is left afterwards."""
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -116,14 +117,23 @@ def _options(mpirun: str) -> list[str]:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """End mpirun, which ends its ranks; then whatever is left."""
-    for signum in (signal.SIGTERM, signal.SIGKILL):
-        if process.poll() is not None:
-            return
-        try:
-            os.killpg(process.pid, signum)
+    """End mpirun, which ends its ranks; then whatever is left of its session."""
+    if process.poll() is None:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            continue
-        except ProcessLookupError:
-            return
+    for pid in _session(process.pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    process.kill()
+    process.wait()
+
+
+def _session(session: int) -> list[int]:
+    """Processes of a session; mpirun gives each rank a process group of its own, but they stay in its session."""
+    members = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(ProcessLookupError):
+            if os.getsid(int(entry.name)) == session:
+                members.append(int(entry.name))
+    return members

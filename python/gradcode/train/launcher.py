@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gradcode.mpi.interrupts import deferred_interrupts
-from gradcode.mpi.local import check_shared_memory, mpirun_command, process_group
+from gradcode.mpi.local import check_shared_memory, mpirun_command, process_session
 from gradcode.train.config import TrainConfig
 from gradcode.train.data import load_data
 from gradcode.train.events import decode_event
@@ -50,7 +50,7 @@ def launch(config: TrainConfig, reporter: Reporter) -> int:
         save(load_data(config.data, config.seed, config.dtype), directory)
         if config.output is not None:
             Path(config.output).mkdir(parents=True, exist_ok=True)
-        with deferred_interrupts() as interruption, process_group(command) as process:
+        with deferred_interrupts() as interruption, process_session(command) as process:
             return _watch(process, reporter, interruption)
 
 
