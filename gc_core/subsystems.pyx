@@ -243,12 +243,7 @@ cdef list check_columns(Py_ssize_t q, columns, Py_ssize_t length):
     cdef list result = []
     cdef set seen = set()
     for value in columns:
-        if isinstance(value, (bool, np.bool_)):
-            raise TypeError(f"survivors[{q}] must be integers in 0..{length - 1}, got {value!r}")
-        try:
-            column = operator.index(value)
-        except TypeError:
-            raise TypeError(f"survivors[{q}] must be integers in 0..{length - 1}, got {value!r}") from None
+        column = value if type(value) is int else as_index(q, value, length)
         if not 0 <= column < length:
             raise ValueError(f"survivors[{q}] must be in 0..{length - 1}, got {column}")
         if column in seen:
@@ -256,3 +251,14 @@ cdef list check_columns(Py_ssize_t q, columns, Py_ssize_t length):
         seen.add(column)
         result.append(column)
     return result
+
+
+cdef as_index(Py_ssize_t q, value, Py_ssize_t length):
+    """Return an integer of any other type than int as an int; a bool is none."""
+    rule = f"survivors[{q}] must be integers in 0..{length - 1}, got {value!r}"
+    if isinstance(value, (bool, np.bool_)):
+        raise TypeError(rule)
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(rule) from None

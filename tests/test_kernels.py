@@ -505,6 +505,11 @@ FIVE = np.ones(5)
         (lambda: kernels.encode([], TEN), ValueError, r"coefficients must be a non-empty .* got shape \(0,\)"),
         (lambda: kernels.encode([[[1]]], TEN), ValueError, r"coefficients must be .* got shape \(1, 1, 1\)"),
         (lambda: kernels.encode(["1"], TEN), TypeError, "coefficients must be real numbers, got dtype <U1"),
+        (
+            lambda: kernels.encode(np.ma.ones(1), TEN),
+            TypeError,
+            "coefficients must be a plain array, got a MaskedArray",
+        ),
         (lambda: kernels.encode([1j], TEN), TypeError, "coefficients must be real numbers, got dtype complex128"),
         (lambda: kernels.encode([True], TEN), TypeError, "coefficients must be real numbers, got dtype bool"),
         (lambda: kernels.encode([1, np.nan], TEN), ValueError, "coefficients must be finite in float64, got nan"),

@@ -28,6 +28,8 @@ Array = npt.NDArray[np.floating[Any]]
 _ALIGNED_BLOCK_BYTES = 64 * 1024
 _CACHE_LINE_BYTES = 64
 
+_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+
 
 def message_size(gradient_size: int, parts: int, dtype: npt.DTypeLike) -> int:
     """Return the number of elements L in a message.
@@ -55,12 +57,7 @@ def message_size(gradient_size: int, parts: int, dtype: npt.DTypeLike) -> int:
     """
     gradient_size = check_int("gradient_size", gradient_size, 1)
     parts = check_int("parts", parts, 1)
-    itemsize = check_dtype("dtype", dtype).itemsize
-    size = -(-gradient_size // parts)
-    if size * itemsize >= _ALIGNED_BLOCK_BYTES:
-        line = _CACHE_LINE_BYTES // itemsize
-        size = -(-size // line) * line
-    return size
+    return _block_size(gradient_size, parts, check_dtype("dtype", dtype).itemsize)
 
 
 def encode(
@@ -120,8 +117,13 @@ def encode(
     if not held:
         raise ValueError("gradients must hold at least one array, got none")
     dtype = _check_vector("gradients" if isinstance(gradients, np.ndarray) else "gradients[0]", held[0])
-    size = message_size(held[0].size, parts, dtype)
-    out = _output(out, size, dtype, accumulate, f"message_size({held[0].size}, {parts}, {dtype})")
+    size = _block_size(held[0].size, parts, dtype.itemsize)
+    if out is None:
+        out = _new(size, dtype, accumulate)
+    elif isinstance(out, np.ndarray) and out.size != size:
+        raise ValueError(
+            f"out must have {size} elements, message_size({held[0].size}, {parts}, {dtype}), got {out.size}"
+        )
     return gc_core.encode(_rounded("coefficients", table, dtype), held, out, accumulate)
 
 
@@ -174,18 +176,32 @@ def decode(
     if not held:
         raise ValueError("messages must hold at least one array, got none")
     dtype = _check_vector("messages[0]", held[0])
-    size = message_size(gradient_size, table.shape[0], dtype)
+    size = _block_size(gradient_size, table.shape[0], dtype.itemsize)
     if held[0].size != size:
         raise ValueError(
             f"messages[0] must have {size} elements, message_size({gradient_size}, {table.shape[0]}, {dtype}), "
             f"got {held[0].size}"
         )
-    out = _output(out, gradient_size, dtype, accumulate, "gradient_size")
+    if out is None:
+        out = _new(gradient_size, dtype, accumulate)
+    elif isinstance(out, np.ndarray) and out.size != gradient_size:
+        raise ValueError(f"out must have {gradient_size} elements, gradient_size, got {out.size}")
     return gc_core.decode(_rounded("weights", table, dtype), held, out, accumulate)
+
+
+def _block_size(gradient_size: int, parts: int, itemsize: int) -> int:
+    """Return `message_size` of arguments that have been checked."""
+    size = -(-gradient_size // parts)
+    if size * itemsize >= _ALIGNED_BLOCK_BYTES:
+        line = _CACHE_LINE_BYTES // itemsize
+        size = -(-size // line) * line
+    return size
 
 
 def _table(name: str, value: npt.ArrayLike) -> npt.NDArray[Any]:
     """Return coefficients as a non-empty array of real numbers in one or two dimensions."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} must be a plain array, got a MaskedArray, whose mask would be lost")
     table = np.asarray(value)
     if table.dtype.kind not in "fiu":
         raise TypeError(f"{name} must be real numbers, got dtype {table.dtype}")
@@ -196,8 +212,11 @@ def _table(name: str, value: npt.ArrayLike) -> npt.NDArray[Any]:
 
 def _rounded(name: str, table: npt.NDArray[Any], dtype: np.dtype[Any]) -> Array:
     """Return a table in the type of the buffers; one that is too large for it is refused."""
-    with np.errstate(over="ignore"):
-        result: Array = np.ascontiguousarray(table, dtype=dtype)
+    if table.dtype == dtype:
+        result: Array = np.ascontiguousarray(table)
+    else:
+        with np.errstate(over="ignore"):
+            result = np.ascontiguousarray(table, dtype=dtype)
     if not np.isfinite(result).all():
         value = table[~np.isfinite(result)][0]
         raise ValueError(f"{name} must be finite in {dtype}, got {value}")
@@ -219,15 +238,12 @@ def _check_vector(name: str, array: Any) -> np.dtype[Any]:
         raise ValueError(f"{name} must have 1 dimension, got {array.ndim}")
     if array.size == 0:
         raise ValueError(f"{name} must have at least one element, got 0")
-    return check_dtype(f"{name}.dtype", array.dtype)
+    # Comparing types is quick; only a message about a refused one needs its name, which is slow to make.
+    return array.dtype if array.dtype in _DTYPES else check_dtype(f"{name}.dtype", array.dtype)
 
 
-def _output(out: Array | None, size: int, dtype: np.dtype[Any], accumulate: bool, rule: str) -> Array:
-    """Return the output buffer: the one given, of the right size, or a new one."""
-    if out is None:
-        if accumulate:
-            raise ValueError("out must be given where accumulate is True, got None")
-        return np.empty(size, dtype)
-    if isinstance(out, np.ndarray) and out.size != size:
-        raise ValueError(f"out must have {size} elements, {rule}, got {out.size}")
-    return out
+def _new(size: int, dtype: np.dtype[Any], accumulate: bool) -> Array:
+    """Return a new output buffer."""
+    if accumulate:
+        raise ValueError("out must be given where accumulate is True, got None")
+    return np.empty(size, dtype)
