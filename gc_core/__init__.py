@@ -10,10 +10,18 @@ The environment variable ``GRADCODE_LEVEL`` forces a level at import.
 
 from pathlib import Path
 
-from gc_core import cpu
-from gc_core.kernels import decode, encode
-from gc_core.status import KernelError
-from gc_core.subsystems import solve
+try:
+    from gc_core import cpu
+    from gc_core.kernels import decode, encode
+    from gc_core.status import KernelError
+    from gc_core.subsystems import solve
+except ModuleNotFoundError as error:
+    if not (error.name or "").startswith("gc_core."):
+        raise
+    raise ImportError(
+        f"gc_core is not compiled in {Path(__file__).parent}: this source directory hides the installed package; "
+        "work in another directory, use python -P, or install with pip install -e ."
+    ) from error
 
 __all__ = ["KernelError", "cpu", "decode", "encode", "get_include", "solve"]
 

@@ -46,7 +46,9 @@ def level_in_new_process(value):
     if value is not None:
         environment["GRADCODE_LEVEL"] = value
     command = "import gc_core; print(gc_core.cpu.level())"
-    return subprocess.run([sys.executable, "-c", command], env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-P", "-c", command], env=environment, capture_output=True, text=True, check=False
+    )
 
 
 @pytest.mark.parametrize("name", cpu.available_levels())

@@ -71,7 +71,9 @@ def test_imports_go_down_only(path):
 
 def loaded_by(statement):
     script = f"import sys; {statement}; print(*sys.modules)"
-    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    return subprocess.run(
+        [sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True
+    ).stdout.split()
 
 
 @pytest.mark.parametrize(

@@ -273,7 +273,7 @@ def test_the_fingerprint_is_the_same_in_every_process():
         "import json, gradcode as g;"
         "print(json.dumps([g.design(12, 2, 2).fingerprint(), g.Grouped(9, g.codes.gaussian(4, 2)).fingerprint()]))"
     )
-    output = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    output = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True).stdout
     here = [design(12, 2, 2).fingerprint(), Grouped(9, codes.gaussian(4, 2)).fingerprint()]
     assert json.loads(output) == here
     assert here[1] != Grouped(9, codes.gaussian(4, 2, seed=1)).fingerprint()

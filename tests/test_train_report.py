@@ -398,5 +398,5 @@ def test_terminal_without_rich_gets_lines(monkeypatch):
 def test_optional_packages_are_imported_when_used_and_not_before():
     modules = ", ".join(f"gradcode.train.{name}" for name in ("data", "delays", "objective", "optimisers", "report"))
     code = f"import sys, {modules}; print(sorted({{'sklearn', 'rich', 'typer', 'mpi4py'}} & set(sys.modules)))"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    run = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "[]\n"

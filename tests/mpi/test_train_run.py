@@ -19,7 +19,8 @@ from gradcode.train.data import lipschitz, load_digits
 from gradcode.train.objective import loss_and_gradient, regularised
 from gradcode.train.optimisers import OPTIMISERS
 
-TRAIN = [sys.executable, "-m", "gradcode", "train"]
+# -P: a source tree in the current directory must not hide the installed package.
+TRAIN = [sys.executable, "-P", "-m", "gradcode", "train"]
 
 
 def train(*options, **kwargs):
@@ -166,7 +167,7 @@ def test_a_diverging_run_says_so(tmp_path):
 
 
 def serve(ranks, *options):
-    command = mpirun_command(ranks, ["-m", "gradcode", "train", *map(str, options)])
+    command = mpirun_command(ranks, ["-P", "-m", "gradcode", "train", *map(str, options)])
     return subprocess.run(command, capture_output=True, text=True, timeout=200, check=False, env=rank_environment())
 
 

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -122,18 +123,22 @@ def _end(process: subprocess.Popen[str]) -> None:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=5)
-    for pid in _session(process.pid):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 5
+    while (left := _session(process.pid)) and time.monotonic() < deadline:
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
     process.kill()
     process.wait()
 
 
 def _session(session: int) -> list[int]:
-    """Processes of a session; mpirun gives each rank a process group of its own, but they stay in its session."""
+    """Living processes of a session; mpirun gives its ranks process groups of their own, but they stay in its session."""
     members = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(ProcessLookupError):
-            if os.getsid(int(entry.name)) == session:
-                members.append(int(entry.name))
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, _, of_session = entry.read_text().rpartition(")")[2].split()[:4]
+            if int(of_session) == session and state != "Z":
+                members.append(int(entry.parent.name))
     return members

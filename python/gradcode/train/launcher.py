@@ -45,7 +45,8 @@ def launch(config: TrainConfig, reporter: Reporter) -> int:
     ranks = config.workers + 1
     check_shared_memory(ranks)
     with tempfile.TemporaryDirectory(prefix="gradcode-") as directory:
-        arguments = ["-m", "gradcode.train.rank", config.to_json(), directory, repr(launched_at)]
+        # -P: what lies in the current directory is not ours to import.
+        arguments = ["-P", "-m", "gradcode.train.rank", config.to_json(), directory, repr(launched_at)]
         command = mpirun_command(ranks, arguments)
         save(load_data(config.data, config.seed, config.dtype), directory)
         if config.output is not None:
