@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["check_dtype", "check_int", "check_number", "check_workers"]
+__all__ = ["as_generator_matrix", "check_dtype", "check_int", "check_number", "check_workers"]
 
 _DTYPES = ("float32", "float64")
+_NATIVE = tuple(np.dtype(name) for name in _DTYPES)
 
 
 def check_int(name: str, value: Any, low: int, high: int | None = None, context: str = "") -> int:
@@ -49,7 +50,7 @@ def check_dtype(name: str, value: Any) -> np.dtype[Any]:
         dtype: np.dtype[Any] = np.dtype(value)
     except TypeError:
         raise TypeError(f"{name} must be one of {', '.join(_DTYPES)}, got {value!r}") from None
-    if dtype.name not in _DTYPES or not dtype.isnative:
+    if dtype not in _NATIVE:  # a swapped byte order is another type
         got = dtype.name if dtype.isnative else dtype.str
         raise TypeError(f"{name} must be one of {', '.join(_DTYPES)}, got {got}")
     return dtype

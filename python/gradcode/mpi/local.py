@@ -134,7 +134,7 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 
 def _session(session: int) -> list[int]:
-    """Living processes of a session; mpirun gives its ranks process groups of their own, but they stay in its session."""
+    """Living processes of a session: mpirun gives its ranks process groups of their own, but not sessions."""
     members = []
     for entry in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
