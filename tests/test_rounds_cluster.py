@@ -7,7 +7,7 @@ import pytest
 
 from gradcode import design
 from gradcode.errors import GradCodeError, WorkerFailed
-from gradcode.rounds import Abandoned, Arrived, Cluster, Failed, Joined, Traffic
+from gradcode.rounds import Abandoned, Arrived, Cluster, Failed, Interrupts, Joined, Traffic
 
 
 class ScriptedEngine:
@@ -40,7 +40,12 @@ class ScriptedEngine:
         self.closed.append((round, tuple(workers)))
 
     def next(self, timeout):
+        if not self.events and timeout:
+            self.interrupt()
         return self.events.pop(0) if self.events else None
+
+    def interrupt(self):
+        raise AssertionError("nothing will ever happen")
 
 
 def cluster_for(scheme, slow=(), **options):
@@ -86,14 +91,16 @@ def test_a_failure_is_raised_with_worker_and_traceback_and_ends_the_cluster():
     with pytest.raises(WorkerFailed, match="worker 3 failed: ZeroDivisionError") as caught:
         cluster.gradient(np.ones(10))
     assert caught.value.worker == 3
-    with pytest.raises(WorkerFailed):
-        cluster.gradient(np.ones(10))
+    for call in (lambda: cluster.gradient(np.ones(10)), cluster.wait_for_workers):
+        with pytest.raises(WorkerFailed):
+            call()
 
 
 def test_an_interrupted_round_is_given_up_and_the_next_one_works():
-    interruptions = [False] * 4 + [True] + [False] * 100
+    interrupts = Interrupts()
     scheme = design(4, stragglers=1, communication=1)
-    cluster, engine, total = cluster_for(scheme, slow=range(4), interrupted=lambda: interruptions.pop(0))
+    cluster, engine, total = cluster_for(scheme, slow=range(4), interrupts=interrupts)
+    engine.interrupt = lambda: setattr(interrupts, "_pending", True)
     with pytest.raises(KeyboardInterrupt):
         cluster.gradient(np.ones(10))
     assert engine.closed == [(0, (0, 1, 2, 3))]
@@ -107,6 +114,7 @@ def test_wait_for_workers_says_who_is_missing():
     scheme = design(4, stragglers=1, communication=1)
     cluster, engine, _ = cluster_for(scheme)
     del engine.events[1]
+    engine.interrupt = lambda: None
     assert cluster.wait_for_workers(timeout=0.01) == (1,)
     engine.events.append(Joined(1))
     assert cluster.wait_for_workers() == ()
@@ -134,3 +142,25 @@ def test_value_and_gradient_needs_a_loss():
     engine.send = lambda worker, round, model: engine.events.append(Arrived(worker, round, np.zeros(10)))
     with pytest.raises(GradCodeError, match=r'needs a gradient function that returns .*"loss"'):
         cluster.value_and_gradient(np.ones(10))
+
+
+def test_only_workers_in_the_sum_count_as_used():
+    scheme = design(8, stragglers=2, communication=2)  # two groups of four, two of each suffice
+    cluster, engine, total = cluster_for(scheme)
+    order = iter([0, 1, None, 2, 4, 5])  # worker 2 comes when its group has been decoded
+    answers = {}
+    engine.send = lambda worker, round, model: answers.__setitem__(
+        worker, Arrived(worker, round, scheme.encode(worker, engine.gradients[scheme.subsets(worker)[0].index]))
+    )
+    real_next = engine.next
+
+    def next_event(timeout):
+        if engine.events:
+            return real_next(timeout)
+        worker = next(order)
+        return None if worker is None else answers[worker]
+
+    engine.next = next_event
+    np.testing.assert_allclose(cluster.gradient(np.ones(10)), total)
+    assert cluster.log[0].used == (0, 1, 4, 5)
+    assert cluster.log[0].late == (3, 6, 7)

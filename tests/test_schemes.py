@@ -200,12 +200,11 @@ def test_groups_are_folded_while_others_are_awaited():
     messages = contract.encode_all(scheme, gradients)
     for with_out in (False, True):
         decoder = scheme.decoder(50)
-        decoder.fold()  # nothing yet
+        assert not decoder.fold()  # nothing yet
         for worker in (6, 4):
             decoder.add(worker, messages[worker].copy())
-        decoder.fold()
-        decoder.fold()
-        assert not decoder.ready
+        assert decoder.fold() and not decoder.fold()
+        assert not decoder.ready and decoder.used == (4, 6)
         decoder.add(5, np.full_like(messages[5], np.nan))  # surplus: its group is decoded already
         for worker in (0, 2, 3):
             decoder.add(worker, messages[worker])
@@ -277,3 +276,27 @@ def test_the_fingerprint_is_the_same_in_every_process():
     here = [design(12, 2, 2).fingerprint(), Grouped(9, codes.gaussian(4, 2)).fingerprint()]
     assert json.loads(output) == here
     assert here[1] != Grouped(9, codes.gaussian(4, 2, seed=1)).fingerprint()
+
+
+def test_a_failed_decode_leaves_no_trace_of_the_callers_buffer(scheme, monkeypatch):
+    decoder = scheme.decoder(10)
+    for worker in (0, 1):
+        decoder.add(worker, scheme.encode(worker, np.arange(10.0)))
+    out = np.zeros(10)
+    with monkeypatch.context() as patch:
+        patch.setattr("gradcode.kernels.decode", lambda *arguments, **options: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            decoder.result(out)
+    assert decoder.result() is not out
+
+
+def test_out_is_filled_every_round_without_new_memory(scheme):
+    decoder, out = scheme.decoder(10), np.empty(10)
+    for scale in (1.0, 2.0):
+        decoder.reset()
+        for worker in (0, 2):
+            decoder.add(worker, scheme.encode(worker, scale * np.arange(10.0)))
+        decoder.fold()
+        assert decoder.result(out) is out
+        np.testing.assert_allclose(out, scale * np.arange(10.0), atol=1e-13)
+    assert "ready" in repr(decoder)

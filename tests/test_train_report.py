@@ -145,13 +145,13 @@ def test_failure_goes_to_the_errors(plain):
     reporter, out, errors = plain
     reporter.handle({"event": "failed", "message": "it broke", "worker": 3, "traceback": "Traceback:\n  line\nBoom\n"})
     assert out.getvalue() == ""
-    assert errors.getvalue() == "error: worker 3: it broke\n\nTraceback:\n  line\nBoom\n"
+    assert errors.getvalue() == "gradcode: error: worker 3: it broke\n\nTraceback:\n  line\nBoom\n"
 
 
 def test_failure_of_no_worker_without_traceback(capsys):
     reporter = Reporter(stream=io.StringIO())
     reporter.handle({"event": "failed", "message": "it broke", "worker": None, "traceback": None})
-    assert capsys.readouterr().err == "error: it broke\n"
+    assert capsys.readouterr().err == "gradcode: error: it broke\n"
 
 
 # --- bad events -------------------------------------------------------------------------------------------------------
@@ -160,7 +160,7 @@ def test_failure_of_no_worker_without_traceback(capsys):
 @pytest.mark.parametrize(
     ("event", "rule"),
     [
-        ({}, "event must be one of started, round, finished, failed, got None"),
+        ({}, "event must be one of status, started, round, finished, failed, got None"),
         ({"event": "over"}, "event must be one of .*, got 'over'"),
         ({"event": "round", "round": 1}, "event 'round' must have the fields round, loss, .*, lacks 'loss'"),
         ({"event": "finished"}, "event 'finished' must have the fields result, lacks 'result'"),
@@ -344,7 +344,7 @@ def test_terminal_failure_goes_to_standard_error(clock, capsys):
     with Reporter(console, clock=clock) as reporter:
         reporter.handle(STARTED)
         reporter.handle({"event": "failed", "message": "it broke", "worker": 3, "traceback": "Boom"})
-    assert capsys.readouterr().err == "error: worker 3: it broke\n\nBoom\n"
+    assert capsys.readouterr().err == "gradcode: error: worker 3: it broke\n\nBoom\n"
     assert "it broke" not in text_of(console)
 
 

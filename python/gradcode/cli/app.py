@@ -76,7 +76,10 @@ def options(
 def train(
     workers: Annotated[int | None, typer.Option(help="Workers n. Default: 6, or all ranks but the master's.")] = None,
     stragglers: Annotated[
-        int | None, typer.Option(help="Any this many workers may be late. Default: 1; 0 with --scheme uncoded.")
+        int | None,
+        typer.Option(
+            help="Any this many workers may be late. Default: 1; 0 for a single worker or with --scheme uncoded."
+        ),
     ] = None,
     communication: Annotated[int, typer.Option(help="Messages are this many times shorter than the gradient.")] = 1,
     scheme: Annotated[Scheme, typer.Option(help="Gradient-coding scheme.")] = Scheme.grouped,
@@ -119,11 +122,20 @@ def train(
     from gradcode.train.report import Reporter
 
     served = inside_mpi()
+    speaks = True  # under mpirun, one rank speaks for all
     try:
+        size = 7
+        if served:
+            from gradcode.mpi import load_mpi
+
+            comm = load_mpi()
+            speaks, size = comm.rank == 0, comm.size
+            if size < 2:
+                raise ValueError(f"the number of ranks must be at least 2, a master and a worker, got {size}")
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", LoadWarning)
             config = TrainConfig(
-                workers=workers if workers is not None else _default_workers(served),
+                workers=workers if workers is not None else size - 1,
                 stragglers=stragglers,
                 communication=communication,
                 scheme=scheme.value,
@@ -141,9 +153,8 @@ def train(
                 delay_kind=delay_kind.value,
                 output=None if output is None else str(output.absolute()),
             )
-        if not served or _is_first_rank():
-            for warning in caught:
-                typer.echo(f"gradcode: warning: {warning.message}", err=True)
+        for warning in caught if speaks else []:
+            typer.echo(f"gradcode: warning: {warning.message}", err=True)
         if served:
             from gradcode.train.rank import serve
 
@@ -151,24 +162,13 @@ def train(
         with Reporter() as reporter:
             status = launch(config, reporter)
     except (GradCodeError, ValueError, TypeError, OSError) as error:
-        if not served or _is_first_rank():
+        if speaks:
             typer.echo(f"gradcode: error: {error}", err=True)
         raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        typer.echo("gradcode: interrupted before training started", err=True)
+        raise typer.Exit(130) from None
     raise typer.Exit(status)
-
-
-def _default_workers(served: bool) -> int:
-    if not served:
-        return 6
-    from gradcode.mpi import load_mpi
-
-    return max(1, load_mpi().size - 1)
-
-
-def _is_first_rank() -> bool:
-    from gradcode.mpi import load_mpi
-
-    return load_mpi().rank == 0
 
 
 if __name__ == "__main__":

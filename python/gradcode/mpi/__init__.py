@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from gradcode._validate import check_dtype, check_int, check_number
 from gradcode.errors import MissingExtra
 from gradcode.mpi.task import Gradient, Task
 from gradcode.rounds import Cluster
@@ -55,7 +54,8 @@ def run(
         ``gradient(params, task)`` runs on the workers and returns the gradient, summed over the samples of
         ``task.data``, as a contiguous array of shape (gradient_size,) and of `dtype`; or the pair of it and a
         mapping of names to numbers, such as ``{"loss": value}``, which are summed in float64. Workers that hold the
-        same data must compute the same. `params` is read-only. Once ``task.wanted()`` is False, None may be
+        same data must compute the same. `params` is read-only, and overwritten in the next round. Once
+        ``task.wanted()`` is False, None may be
         returned. The attributes of `task` are those of `Task`.
     gradient_size : int
         Number of parameters, and of elements of a gradient.
@@ -86,40 +86,20 @@ def run(
         If the number of ranks is not ``scheme.n_workers + 1``.
     ConfigMismatch
         If the ranks were started with different arguments; on every rank.
+    GradCodeError
+        If another rank could not start; it says which, and why.
     MissingExtra
         If mpi4py or an MPI library is not installed.
     WorkerFailed
         From ``cluster.gradient``, if `gradient` or `data` raised on a worker.
     """
-    for name, function in (("main", main), ("gradient", gradient)):
-        if not callable(function):
-            raise TypeError(f"{name} must be callable, got {type(function).__name__}")
-    if data is not None and not callable(data):
-        raise TypeError(f"data must be a callable that loads a subset, got {type(data).__name__}")
-    if not isinstance(scheme, GradientCode):
-        raise TypeError(f"scheme must be a GradientCode, got {type(scheme).__name__}")
-    gradient_size = check_int("gradient_size", gradient_size, 1)
-    element = check_dtype("dtype", dtype)
-    chunks = check_int("chunks", chunks, 1)
-    seed = check_int("seed", seed, 0)
-    goodbye_seconds = check_number("goodbye_seconds", goodbye_seconds, 0)
     world = load_mpi()
 
-    from gradcode.mpi.session import run_session
+    from gradcode.mpi.session import Plan, run_session
 
-    return run_session(
-        main,
-        scheme,
-        gradient,
-        gradient_size,
-        data,
-        element,
-        world if comm is None else comm,
-        chunks,
-        seed,
-        configuration or {},
-        goodbye_seconds,
-    )
+    plan = Plan(main, scheme, gradient, gradient_size, data, dtype, chunks, seed, configuration or {}, goodbye_seconds)
+    result: Result | None = run_session(plan, world if comm is None else comm)
+    return result
 
 
 def load_mpi() -> MPI.Intracomm:

@@ -1,25 +1,26 @@
-"""Before the first round: all ranks agree on what they run."""
+"""Before the first round: all ranks go on together, or none does."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 from mpi4py import MPI
 
-from gradcode.errors import ConfigMismatch, ProtocolError
+from gradcode.errors import ConfigMismatch, GradCodeError, ProtocolError
 
-__all__ = ["agree", "gather_texts"]
+__all__ = ["agree", "gather_texts", "together"]
 
 _MAX_TEXT_BYTES = 2**20
 
+Value = TypeVar("Value")
+
 
 def gather_texts(comm: MPI.Comm, text: str) -> list[str]:
-    """Every rank's text, on every rank."""
-    data = np.frombuffer(text.encode(), np.uint8)
-    if data.size > _MAX_TEXT_BYTES:
-        raise ValueError(f"a rank's text must have at most {_MAX_TEXT_BYTES} bytes, got {data.size}")
+    """Every rank's text, on every rank; a text is cut at 1 MiB."""
+    data = np.frombuffer(text.encode(errors="backslashreplace")[:_MAX_TEXT_BYTES], np.uint8)
     sizes = np.empty(comm.size, np.int64)
     comm.Allgather(np.array([data.size], np.int64), sizes)
     if sizes.min() < 0 or sizes.max() > _MAX_TEXT_BYTES:
@@ -27,14 +28,37 @@ def gather_texts(comm: MPI.Comm, text: str) -> list[str]:
     received = np.empty(int(sizes.sum()), np.uint8)
     comm.Allgatherv(data, [received, sizes.tolist()])
     ends = np.cumsum(sizes)
-    return [received[end - size : end].tobytes().decode() for end, size in zip(ends, sizes, strict=True)]
+    return [
+        received[end - size : end].tobytes().decode(errors="replace") for end, size in zip(ends, sizes, strict=True)
+    ]
 
 
-def agree(comm: MPI.Comm, configuration: Mapping[str, object]) -> None:
-    """Raise `ConfigMismatch` on every rank unless all ranks have the same configuration (JSON values)."""
-    gathered = [json.loads(text) for text in gather_texts(comm, json.dumps(configuration, sort_keys=True))]
-    first = gathered[0]
-    for rank, other in enumerate(gathered):
-        if other != first:
+def together(comm: MPI.Comm, step: Callable[[], Value]) -> Value:
+    """Do `step` on every rank, and go on only if it raised on none.
+
+    Otherwise a rank on which it raised raises that, and the others a GradCodeError that says where and what: nobody
+    waits for a rank that has left.
+    """
+    error: Exception | None = None
+    value: Value | None = None
+    try:
+        value = step()
+    except Exception as raised:
+        error = raised
+    texts = gather_texts(comm, "" if error is None else f"{type(error).__name__}: {error}")
+    if error is not None:
+        raise error
+    for rank, text in enumerate(texts):
+        if text:
+            raise GradCodeError(f"rank {rank} cannot go on: {text}")
+    return value  # type: ignore[return-value]  # set, where nothing was raised
+
+
+def agree(comm: MPI.Comm, configuration: str) -> None:
+    """Raise `ConfigMismatch` on every rank unless all ranks have the same configuration, a JSON object."""
+    gathered = gather_texts(comm, configuration)
+    for rank, text in enumerate(gathered):
+        if text != gathered[0]:
+            first, other = json.loads(gathered[0]), json.loads(text)
             differing = sorted(key for key in {*first, *other} if first.get(key) != other.get(key))
             raise ConfigMismatch(rank, {key: (first.get(key), other.get(key)) for key in differing})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -45,11 +47,15 @@ class Link:
         self._note = np.empty(HEADER_BYTES, np.uint8)
         self._control_note = np.empty(HEADER_BYTES, np.uint8)
         self._control_open = True
+        self._thread = threading.get_ident()
         self._post_control()
 
     def wanted(self, round_: int) -> bool:
         """Whether `round_` is still open, as far as the master has said."""
-        self._poll_control()
+        if threading.get_ident() != self._thread:
+            raise RuntimeError("task.wanted() must be asked in the thread that called the gradient function")
+        while self._poll_control():
+            pass
         return round_ > self._closed
 
     def join(self) -> None:
@@ -110,7 +116,7 @@ class Link:
 
     def send_failure(self, traceback: str) -> None:
         """Tell the master that the user's code raised; keeps the end of a long traceback."""
-        text = np.frombuffer(traceback.encode()[-MAX_TRACEBACK_BYTES:] or b"?", np.uint8)
+        text = np.frombuffer(traceback.encode(errors="backslashreplace")[-MAX_TRACEBACK_BYTES:] or b"?", np.uint8)
         self._send_note(Header(Kind.FAILED, 0, 0, 1, text.size, text.size), 0)
         self._complete(self._data.Isend([text, MPI.BYTE], _MASTER, tag_of(0)), True)
 
@@ -134,11 +140,10 @@ class Link:
         """Wait for a request, taking in control notes meanwhile."""
         status = MPI.Status()
         backoff = Backoff()
+        started = time.perf_counter() if transferring else -math.inf
         while not request.Test(status):
-            if self._poll_control():
-                backoff.moved()
-            else:
-                backoff.wait(transferring=transferring)
+            if not self._poll_control():
+                backoff.wait(transfer_started=started)
         return status
 
     def _post_control(self) -> None:

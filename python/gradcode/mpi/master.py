@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import statistics
+import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
-from gradcode.errors import ProtocolError
+from gradcode.errors import GradCodeError, ProtocolError
 from gradcode.mpi.polling import Backoff
 from gradcode.mpi.wire import (
     MAX_TRACEBACK_BYTES,
@@ -28,6 +32,8 @@ from gradcode.mpi.wire import (
 from gradcode.rounds import Abandoned, Arrived, Event, Failed, Joined, Traffic
 
 __all__ = ["MasterEngine"]
+
+logger = logging.getLogger("gradcode")
 
 _RECENT_ROUNDS = 25
 
@@ -62,6 +68,15 @@ class _Model:
         self.pending = 0  # sends that MPI has not completed
 
 
+@dataclass(frozen=True)
+class _Sending:
+    """A send that MPI has not completed."""
+
+    request: MPI.Request
+    started: float  # of a payload; minus infinity for a note
+    then: Callable[[], None] | None  # called on completion
+
+
 class _Inbox:
     """What comes from one worker: always one receive posted, a note or the payload that a note announced.
 
@@ -74,6 +89,7 @@ class _Inbox:
         self.message = message
         self.expected: int | None = None  # the round whose model the worker holds
         self.gone = False
+        self.transfer_started = -math.inf  # when the payload being received was announced
         self._comm = comm
         self._rank = rank
         self._held = held
@@ -136,6 +152,7 @@ class _Inbox:
                 f"got {self._status.Get_count(MPI.BYTE)}"
             )
         self._header = None
+        self.transfer_started = -math.inf
         self._post_note()
         if header.kind == Kind.FAILED:
             return Failed(self.worker, self._traceback.tobytes().decode(errors="replace"))
@@ -159,6 +176,7 @@ class _Inbox:
 
     def _post_payload(self, header: Header, buffer: npt.NDArray[np.uint8]) -> None:
         self._header = header
+        self.transfer_started = time.perf_counter()
         self._request = self._comm.Irecv([buffer, MPI.BYTE], self._rank, tag_of(header.round))
 
 
@@ -202,12 +220,16 @@ class MasterEngine:
         ]
         self._pool: list[_Model] = []
         self._model: _Model | None = None
-        self._sends: list[tuple[MPI.Request, _Model | None]] = []
+        self._sends: list[_Sending] = []
         self._events: deque[Event] = deque()
         self._traffic = Traffic()
         self._down, self._up = _Stopwatch(), _Stopwatch()
         self._round_started: float | None = None
         self._recent: deque[float] = deque(maxlen=_RECENT_ROUNDS)
+        self._half_round = math.inf  # half the usual time of a round
+        self._backoff = Backoff()
+        self._thread = threading.get_ident()
+        self._stopped = False
 
     # -- the engine ------------------------------------------------------------------------------------------------
 
@@ -218,6 +240,7 @@ class MasterEngine:
 
     def model(self, params: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Copy `params` into a free buffer of the pool, after taking in all that arrived since the last round."""
+        self._check_usable()
         while self._progress():
             pass
         if self._model is None or self._model.pending:
@@ -226,6 +249,7 @@ class MasterEngine:
             # At most one send per worker is outstanding, so the pool stops growing at workers + 1.
             self._model = _Model(self._size, self._dtype)
             self._pool.append(self._model)
+            logger.debug("the model pool has %d buffers of %d bytes", len(self._pool), self._model.array.nbytes)
         np.copyto(self._model.array, params)
         self._round_started = None
         return self._model.array
@@ -238,23 +262,13 @@ class MasterEngine:
         if self._round_started is None:
             self._round_started = time.perf_counter()
         inbox.expected = round
-        rank, tag = self._ranks[worker], tag_of(round)
-        payload = model.view(np.uint8)
-        pieces = piece_count(payload.size)
-        for piece in range(pieces):
-            part = payload[piece_span(payload.size, piece)]
-            header = Header(Kind.MODEL, round, piece, pieces, payload.size, part.size, dtype=np.dtype(model.dtype))
-            self._post(self._data, pack_note(header), rank, tag)
-            request = self._data.Isend([part, MPI.BYTE], rank, tag)
-            self._sends.append((request, buffer))
-            self._traffic.bytes_down += part.size
-            buffer.pending += 1
-            self._down.enter()
+        self._send_piece(worker, round, buffer, 0)
 
     def close(self, round: int, workers: Iterable[int]) -> None:
         """Tell `workers` that `round` and all before it are over."""
         if self._round_started is not None:
             self._recent.append(time.perf_counter() - self._round_started)
+            self._half_round = 0.5 * statistics.median(self._recent)
             self._round_started = None
         note = pack_note(Header(Kind.CLOSE, round))
         for worker in workers:
@@ -263,74 +277,114 @@ class MasterEngine:
 
     def next(self, timeout: float) -> Event | None:
         """The next event, waiting for at most `timeout` seconds."""
+        self._check_usable()
         deadline = time.perf_counter() + timeout
-        backoff = Backoff()
-        while True:
+        while not self._events:
             moved = self._progress()
-            if self._events:
-                return self._events.popleft()
             left = deadline - time.perf_counter()
+            if self._events:
+                break
             if left <= 0:
                 return None
-            if moved:
-                backoff.moved()
-            else:
-                backoff.wait(transferring=bool(self._up.count or self._down.count), due=self._due(), at_most=left)
+            if not moved:
+                self._backoff.wait(transfer_started=self._youngest_transfer(), due=self._due(), at_most=left)
+        return self._events.popleft()
 
-    def stop(self, timeout: float) -> list[int]:
+    def stop(self, timeout: float, interrupted: Callable[[], bool]) -> list[int]:
         """Tell all workers to leave, and wait until they have answered.
 
-        Results under way are received and dropped; nothing is cancelled.
+        Results under way are received and dropped; nothing is cancelled. The engine cannot be used afterwards. If
+        workers are left, it must be kept for as long as MPI runs: they may still write into its buffers.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds to wait at most.
+        interrupted : callable
+            Where it returns True, the wait is over.
 
         Returns
         -------
         list of int
-            Workers that had not answered after `timeout` seconds.
+            Workers that had not answered by then.
         """
+        self._stopped = True
         note = pack_note(Header(Kind.STOP))
         for rank in self._ranks:
             self._post(self._data, note, rank, tag_of(0))
             self._post(self._control, note, rank, tag_of(0))
         deadline = time.perf_counter() + timeout
-        backoff = Backoff()
-        while time.perf_counter() < deadline:
-            if self._progress():
-                backoff.moved()
-            elif all(inbox.gone for inbox in self._inboxes) and not self._sends:
-                break
-            else:
-                backoff.wait(transferring=bool(self._up.count or self._down.count))
-            self._events.clear()
-        return [worker for worker, inbox in enumerate(self._inboxes) if not inbox.gone]
+        while time.perf_counter() < deadline and not interrupted():
+            if not self._progress():
+                if all(inbox.gone for inbox in self._inboxes) and not self._sends:
+                    break
+                self._backoff.wait(transfer_started=self._youngest_transfer())
+            while self._events:
+                match self._events.popleft():
+                    case Failed(worker, traceback):
+                        logger.warning("worker %d failed, too late to matter:\n%s", worker, traceback)
+        return [inbox.worker for inbox in self._inboxes if not inbox.gone]
 
     # -- progress --------------------------------------------------------------------------------------------------
 
     def _progress(self) -> bool:
         """Test everything once; whether anything moved."""
+        if threading.get_ident() != self._thread:
+            raise RuntimeError("the cluster must be used in the thread in which main was called")
         moved = False
         for inbox in self._inboxes:
             changed, event = inbox.poll(self._traffic, self._up)
             moved |= changed
             if event is not None:
                 self._events.append(event)
-        still_under_way = []
-        for request, model in self._sends:
-            if not request.Test():
-                still_under_way.append((request, model))
+        sends, self._sends = self._sends, []
+        for sending in sends:
+            if not sending.request.Test():
+                self._sends.append(sending)
                 continue
             moved = True
-            if model is not None:
-                model.pending -= 1
-                self._down.leave()
-        self._sends = still_under_way
+            if sending.then is not None:
+                sending.then()
+        if moved:
+            self._backoff.moved()
         return moved
 
+    def _send_piece(self, worker: int, round_: int, model: _Model, piece: int) -> None:
+        """Send one piece of a model; the next follows when it has left, so that no send waits behind another."""
+        payload = model.array.view(np.uint8)
+        part = payload[piece_span(payload.size, piece)]
+        pieces = piece_count(payload.size)
+        header = Header(Kind.MODEL, round_, piece, pieces, payload.size, part.size, dtype=model.array.dtype)
+        rank, tag = self._ranks[worker], tag_of(round_)
+        if piece == 0:
+            model.pending += 1
+            self._down.enter()
+
+        def left() -> None:
+            if piece + 1 < pieces:
+                self._send_piece(worker, round_, model, piece + 1)
+            else:
+                model.pending -= 1
+                self._down.leave()
+
+        self._post(self._data, pack_note(header), rank, tag)
+        request = self._data.Isend([part, MPI.BYTE], rank, tag)
+        self._sends.append(_Sending(request, time.perf_counter(), left))
+        self._traffic.bytes_down += part.size
+
     def _post(self, comm: MPI.Comm, note: bytes, rank: int, tag: int) -> None:
-        self._sends.append((comm.Isend([note, MPI.BYTE], rank, tag), None))
+        self._sends.append(_Sending(comm.Isend([note, MPI.BYTE], rank, tag), -math.inf, None))
         self._traffic.bytes_down += len(note)
+
+    def _youngest_transfer(self) -> float:
+        """When the youngest payload under way, in either direction, began; a note is not worth staying awake for."""
+        started = [sending.started for sending in self._sends] + [inbox.transfer_started for inbox in self._inboxes]
+        return max(started)
 
     def _due(self) -> bool:
         """Whether the open round is past half of the usual time, so that an answer may come any moment."""
-        if self._round_started is None or not self._recent:
-            return False
-        return time.perf_counter() - self._round_started > 0.5 * statistics.median(self._recent)
+        return self._round_started is not None and time.perf_counter() - self._round_started > self._half_round
+
+    def _check_usable(self) -> None:
+        if self._stopped:
+            raise GradCodeError("the run is over: its cluster can be used inside main only")

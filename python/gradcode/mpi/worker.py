@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -61,8 +61,10 @@ class _Share:
             vector, reported = outcome if isinstance(outcome, tuple) else (outcome, {})
             self._check_vector(vector)
             for name, value in reported.items():
-                _check_scalar(name, value, reported)
+                _check_scalar(name, value)
                 scalars[position][name] = scalars[position].get(name, 0.0) + float(value)
+            if len(scalars[position]) > MAX_SCALARS:
+                raise ValueError(f"gradient may report at most {MAX_SCALARS} scalars, got {sorted(scalars[position])}")
             self._scheme.encode_part(self._worker, position, vector, self.message, accumulate=not first)
             first = False
         return scalars
@@ -77,9 +79,7 @@ class _Share:
             raise ValueError(f"{rule}, got shape {vector.shape} with strides {vector.strides}")
 
 
-def _check_scalar(name: Any, value: Any, reported: Mapping[str, float]) -> None:
-    if len(reported) > MAX_SCALARS:
-        raise ValueError(f"gradient may report at most {MAX_SCALARS} scalars, got {len(reported)}")
+def _check_scalar(name: Any, value: Any) -> None:
     if not isinstance(name, str) or not 1 <= len(name.encode()) <= NAME_BYTES or "\0" in name:
         raise ValueError(f"a scalar's name must be a string of 1..{NAME_BYTES} bytes without NUL, got {name!r}")
     if not np.isscalar(value) or isinstance(value, (str, bytes)):
@@ -101,7 +101,7 @@ def serve(
     share: _Share | None = None
     try:
         share = _Share(scheme, worker, gradient, load, gradient_size, dtype, chunks, seed)
-    except Exception:
+    except (Exception, SystemExit):
         link.send_failure(traceback.format_exc())
     else:
         link.join()
@@ -113,7 +113,7 @@ def serve(
         started = time.perf_counter_ns()
         try:
             scalars = share.compute(seen, round_, link.wanted)
-        except Exception:
+        except (Exception, SystemExit):
             link.send_failure(traceback.format_exc())
             continue
         if scalars is None:

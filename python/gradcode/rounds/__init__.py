@@ -2,6 +2,7 @@
 
 from gradcode.rounds.cluster import Cluster, RoundRecord
 from gradcode.rounds.engine import Abandoned, Arrived, Engine, Event, Failed, Joined, Traffic
+from gradcode.rounds.interrupts import Interrupts
 from gradcode.rounds.machine import Action, Arrival, Close, Count, Discard, Finish, Rounds, Send
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Event",
     "Failed",
     "Finish",
+    "Interrupts",
     "Joined",
     "RoundRecord",
     "Rounds",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from gradcode._validate import check_dtype, check_int
 from gradcode.errors import GradCodeError, WorkerFailed
 from gradcode.rounds.engine import Abandoned, Arrived, Engine, Event, Failed, Joined
+from gradcode.rounds.interrupts import Interrupts
 from gradcode.rounds.machine import Action, Arrival, Close, Count, Rounds, Send
 from gradcode.schemes import GradientCode
 from gradcode.schemes.decoder import CONDITION_LIMIT
@@ -36,9 +37,10 @@ class RoundRecord:
     decode_seconds : float
         Part of that spent decoding after the last message had arrived.
     used : tuple of int
-        Workers whose messages were used.
+        Workers whose messages are in the sum.
     late : tuple of int
-        Workers that had not answered when the round ended.
+        Workers that had not answered when the round ended. (A worker in neither answered after its group had been
+        decoded.)
     compute_seconds : tuple of float
         Computation time of each worker in `used`, by its own clock.
     scalars : mapping of str to float
@@ -75,8 +77,8 @@ class Cluster:
         Number of parameters, and of elements of a gradient, l.
     dtype : dtype
         float32 or float64, of parameters, gradients and messages.
-    interrupted : callable, optional
-        Asked between events; where it returns True the round is given up and KeyboardInterrupt raised.
+    interrupts : Interrupts, optional
+        Asked between events: after a signal the round is given up and KeyboardInterrupt raised.
 
     Attributes
     ----------
@@ -90,7 +92,7 @@ class Cluster:
         scheme: GradientCode,
         gradient_size: int,
         dtype: npt.DTypeLike = np.float64,
-        interrupted: Callable[[], bool] = lambda: False,
+        interrupts: Interrupts | None = None,
     ) -> None:
         self.scheme = scheme
         self.gradient_size = check_int("gradient_size", gradient_size, 1)
@@ -99,10 +101,11 @@ class Cluster:
         self._engine = engine
         self._decoder = scheme.decoder(self.gradient_size, self.dtype)
         self._rounds = Rounds(scheme.n_workers, scheme.survivors(CONDITION_LIMIT[self.dtype]))
-        self._interrupted = interrupted
+        self._interrupts = interrupts or Interrupts()
         self._failure: WorkerFailed | None = None
         self._model: npt.NDArray[Any] | None = None
         self._arrived: dict[int, Arrived] = {}
+        self._held = [tuple(subset.index for subset in scheme.subsets(w)) for w in range(scheme.n_workers)]
 
     def gradient(self, params: npt.NDArray[Any], out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
         """The exact sum of the gradients of all data at `params`.
@@ -129,8 +132,12 @@ class Cluster:
         self._check_params(params)
         if out is not None:
             self._decoder.check_out(out)
-        if self._failure is not None:
-            raise self._failure
+        self._check_failure()
+        with self._interrupts.shelter():
+            return self._round(params, out)
+
+    def _round(self, params: npt.NDArray[Any], out: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
+        self._check_interrupts()
         started = time.perf_counter()
         traffic = self._engine.traffic()
         self._decoder.reset()
@@ -140,8 +147,7 @@ class Cluster:
             self._execute(self._rounds.open())
             while self._rounds.is_open:
                 event = self._engine.next(0.0)
-                if event is None:
-                    self._decoder.fold()
+                if event is None and not self._decoder.fold():
                     event = self._engine.next(_ATTENTION_SECONDS)
                 self._handle(event)
         except BaseException:
@@ -150,7 +156,7 @@ class Cluster:
         decoding = time.perf_counter()
         result = self._decoder.result(out)
         finished = time.perf_counter()
-        used = tuple(sorted(self._arrived))
+        used = self._decoder.used
         spent = self._engine.traffic().since(traffic)
         self.log.append(
             RoundRecord(
@@ -195,10 +201,24 @@ class Cluster:
         tuple of int
             Workers that have not joined yet: empty unless the time ran out.
         """
+        with self._interrupts.shelter():
+            return self._wait_for_workers(timeout)
+
+    def _wait_for_workers(self, timeout: float | None) -> tuple[int, ...]:
+        self._check_failure()
+        self._check_interrupts()
         deadline = None if timeout is None else time.perf_counter() + timeout
         while self._rounds.absent and (deadline is None or time.perf_counter() < deadline):
             self._handle(self._engine.next(_ATTENTION_SECONDS))
         return self._rounds.absent
+
+    def _check_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _check_interrupts(self) -> None:
+        if self._interrupts.take():
+            raise KeyboardInterrupt
 
     def _handle(self, event: Event | None) -> None:
         match event:
@@ -213,8 +233,7 @@ class Cluster:
                 raise self._failure
             case None:
                 pass
-        if self._interrupted():
-            raise KeyboardInterrupt
+        self._check_interrupts()
 
     def _execute(self, actions: list[Action], arrived: Arrived | None = None) -> None:
         for action in actions:
@@ -237,11 +256,11 @@ class Cluster:
         by_subset: dict[int, Mapping[str, float]] = {}
         for worker in sorted(self._arrived):
             arrived = self._arrived[worker]
-            for subset, scalars in zip(self.scheme.subsets(worker), arrived.scalars, strict=False):
-                by_subset.setdefault(subset.index, scalars)
+            for index, scalars in zip(self._held[worker], arrived.scalars, strict=False):
+                by_subset.setdefault(index, scalars)
         totals: dict[str, float] = {}
-        for subset_index in sorted(by_subset):
-            for name, value in by_subset[subset_index].items():
+        for index in sorted(by_subset):
+            for name, value in by_subset[index].items():
                 totals[name] = totals.get(name, 0.0) + value
         return totals
 

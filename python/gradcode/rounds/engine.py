@@ -92,7 +92,7 @@ class Engine(Protocol):
         """Start sending `model` to an idle worker."""
 
     def close(self, round: int, workers: Iterable[int]) -> None:
-        """Round `round` is over: tell `workers`, who are busy."""
+        """Round `round` is over: tell `workers`, who are busy with it."""
 
     def next(self, timeout: float) -> Event | None:
         """The next thing that happened, waiting for at most `timeout` seconds; None if nothing did."""

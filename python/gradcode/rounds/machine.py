@@ -3,7 +3,7 @@
 A worker is absent until it has joined, then idle or busy with one round. At the start of a round the idle workers
 are sent the model; a busy one is left alone, for it never holds two models. A result of the open round counts; a
 late result or an abandonment only makes its worker idle, and if a round is open the worker gets the current model
-at once. The round ends at its first decodable moment, and the workers still busy with anything are told.
+at once. The round ends at its first decodable moment, and the workers still busy with it are told, once.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Finish:
 
 @dataclass(frozen=True)
 class Close:
-    """Tell these busy workers that `round` and all before it are over."""
+    """Tell these workers, busy with `round`, that it is over."""
 
     round: int
     workers: tuple[int, ...]
@@ -164,4 +164,5 @@ class Rounds:
 
     def _close(self) -> Close:
         self.is_open = False
-        return Close(self.round, self.busy)
+        # Whoever is busy with an older round was told when that one ended: a worker that hangs is not told for ever.
+        return Close(self.round, tuple(w for w, round_ in enumerate(self._busy) if round_ == self.round))

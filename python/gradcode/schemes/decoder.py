@@ -55,8 +55,14 @@ class Decoder:
         self._survivors = scheme.survivors(CONDITION_LIMIT[self.dtype])
         self._messages: dict[int, npt.NDArray[Any]] = {}
         self._folded: set[int] = set()
+        self._next = 0  # where to look for the next decodable system
+        self._used: set[int] = set()
         self._sum: npt.NDArray[Any] | None = None
         self._result: npt.NDArray[Any] | None = None
+
+    def __repr__(self) -> str:
+        state = "ready" if self.ready else f"waiting for some of workers {list(self.missing)}"
+        return f"<Decoder of {self.scheme!r}, {self.gradient_size} {self.dtype.name}: {state}>"
 
     def add(self, worker: int, message: npt.NDArray[Any]) -> bool:
         """Take the message of `worker`; return True once the sum is decodable.
@@ -98,16 +104,24 @@ class Decoder:
         """Workers that could still help: those of undecodable groups that have not answered."""
         return self._survivors.missing
 
-    def fold(self) -> None:
-        """Decode the groups that are decodable now, while others are awaited.
+    @property
+    def used(self) -> tuple[int, ...]:
+        """Workers whose messages are in the sum so far, in increasing order."""
+        return tuple(sorted(self._used))
 
-        What has arrived of these groups is used and released; later messages of theirs add nothing. Calling this
+    def fold(self) -> bool:
+        """Decode one group that is decodable now, while others are awaited; return whether there was one.
+
+        What has arrived of the group is used and released; later messages of its workers add nothing. Calling this
         between arrivals leaves the last arrival with little work.
         """
-        if self._sum is None and any(self._survivors.system_ready(i) for i in range(len(self.scheme.systems))):
+        ready = self._next_system()
+        if ready is None or self._result is not None:
+            return False
+        if self._sum is None:
             self._sum = np.empty(self.gradient_size, self.dtype)
-        if self._sum is not None:
-            self._fold_into(self._sum)
+        self._fold_into(ready, self._sum)
+        return True
 
     def result(self, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
         """The sum of all gradients, from all messages added.
@@ -132,10 +146,14 @@ class Decoder:
         if out is not None:
             self.check_out(out)
         if self._result is None:
-            if self._sum is None:
-                self._sum = np.empty(self.gradient_size, self.dtype) if out is None else out
-            self._fold_into(self._sum)
-            self._result = self._sum
+            total = self._sum
+            if total is None:
+                total = np.empty(self.gradient_size, self.dtype) if out is None else out
+            while (system := self._next_system()) is not None:
+                self._fold_into(system, total)
+            self._result = total
+            if out is None:
+                self._sum = None  # the caller's now
         if out is None or out is self._result:
             return self._result
         np.copyto(out, self._result)
@@ -143,11 +161,10 @@ class Decoder:
 
     def reset(self) -> None:
         """Forget all messages, for the next round."""
-        # A result that was handed out is the caller's now; a sum that was not can be overwritten.
-        if self._result is not None:
-            self._sum = None
         self._result = None
         self._folded.clear()
+        self._next = 0
+        self._used.clear()
         self._messages.clear()
         self._survivors.reset()
 
@@ -162,18 +179,26 @@ class Decoder:
             if np.may_share_memory(out, message):
                 raise ValueError(f"out must not overlap any message, but it overlaps that of worker {worker}")
 
-    def _fold_into(self, total: npt.NDArray[Any]) -> None:
-        for index, system in enumerate(self.scheme.systems):
-            if index in self._folded or not self._survivors.system_ready(index):
-                continue
-            workers = self._survivors.system_workers(index)
-            kernels.decode(
-                self._survivors.solution(index).weights,
-                [self._messages[w] for w in workers],
-                self.gradient_size,
-                total,
-                accumulate=bool(self._folded),
-            )
-            self._folded.add(index)
-            for worker in system.workers:
-                self._messages.pop(worker, None)
+    def _next_system(self) -> int | None:
+        """A decodable system that is not in the sum yet; systems take turns being looked at first."""
+        n_systems = len(self.scheme.systems)
+        for step in range(n_systems):
+            index = (self._next + step) % n_systems
+            if index not in self._folded and self._survivors.system_ready(index):
+                self._next = index
+                return index
+        return None
+
+    def _fold_into(self, index: int, total: npt.NDArray[Any]) -> None:
+        workers = self._survivors.system_workers(index)
+        kernels.decode(
+            self._survivors.solution(index).weights,
+            [self._messages[worker] for worker in workers],
+            self.gradient_size,
+            total,
+            accumulate=bool(self._folded),
+        )
+        self._folded.add(index)
+        self._used.update(workers)
+        for worker in workers:
+            del self._messages[worker]

@@ -16,7 +16,7 @@ __all__ = ["design"]
 logger = logging.getLogger("gradcode")
 
 
-def design(n_workers: int, stragglers: int, communication: int) -> Grouped:
+def design(n_workers: int, stragglers: int, communication: int = 1) -> Grouped:
     """A scheme for `n_workers` that tolerates any `stragglers` and sends `communication` times shorter messages.
 
     The load is d = s + m, the least that any scheme can have (Ye and Abbe, 2018), if d divides n.

@@ -17,7 +17,7 @@ from gradcode.mpi import Task, run
 from gradcode.rounds import Cluster
 from gradcode.schemes import Subset
 from gradcode.train.config import TrainConfig
-from gradcode.train.data import lipschitz
+from gradcode.train.events import failure_event
 from gradcode.train.objective import auc, loss_and_gradient, regularised
 from gradcode.train.optimisers import OPTIMISERS
 from gradcode.train.output import RunOutput
@@ -31,7 +31,7 @@ Emit = Callable[[dict[str, Any]], None]
 GOODBYE_SECONDS = 10.0
 
 
-def train(config: TrainConfig, prepared: Prepared, emit: Emit, launched_at: float) -> None:
+def train(config: TrainConfig, prepared: Prepared, emit: Emit, launched_at: float) -> int:
     """Train over MPI; called by every rank.
 
     Parameters
@@ -44,6 +44,11 @@ def train(config: TrainConfig, prepared: Prepared, emit: Emit, launched_at: floa
         Takes the events of `gradcode.train.report`, on the master.
     launched_at : float
         When the run was started, in seconds since the epoch.
+
+    Returns
+    -------
+    int
+        Exit status: 130 on the master if the run was interrupted, and otherwise 0.
     """
     delays = config.delays()
 
@@ -58,7 +63,7 @@ def train(config: TrainConfig, prepared: Prepared, emit: Emit, launched_at: floa
         return vector, {"loss": loss}
 
     master = _Master(config, prepared, emit, launched_at)
-    run(
+    status = run(
         master.main,
         master.scheme,
         gradient,
@@ -70,6 +75,7 @@ def train(config: TrainConfig, prepared: Prepared, emit: Emit, launched_at: floa
         configuration={**config.shared(), "rows": prepared.n_train},
         goodbye_seconds=GOODBYE_SECONDS,
     )
+    return 130 if status == "interrupted" else 0
 
 
 class _Master:
@@ -83,22 +89,27 @@ class _Master:
         self._launched_at = launched_at
         self._seconds: list[float] = []  # whole loop, of each round
         self._loss: float | None = None
+        self._totals = dict.fromkeys(("seconds_down", "seconds_up", "bytes_down", "bytes_up"), 0.0)
+        self._used = [0] * self.scheme.n_workers
+        self._late = [0] * self.scheme.n_workers
 
-    def main(self, cluster: Cluster) -> None:
-        """Train, report, and keep the result."""
-        if self.config.output is None:
-            self._train(cluster, None)
-        else:
+    def main(self, cluster: Cluster) -> str:
+        """Train, report, and keep the result; returns how it ended."""
+        try:
+            if self.config.output is None:
+                return self._train(cluster, None)
             with RunOutput(Path(self.config.output)) as output:
-                self._train(cluster, output)
+                return self._train(cluster, output)
+        except Exception as error:
+            self._emit(failure_event(error))  # now, and not after all workers have left
+            error.gradcode_reported = True  # type: ignore[attr-defined]
+            raise
 
-    def _train(self, cluster: Cluster, output: RunOutput | None) -> None:
+    def _train(self, cluster: Cluster, output: RunOutput | None) -> str:
         config = self.config
         rate = config.rate
         if rate is None:
-            X, _ = self._prepared.rows(0, self._prepared.n_train)
-            rate = 1 / (lipschitz(X) + config.regularisation)
-            del X
+            rate = 1 / (self._prepared.lipschitz + config.regularisation)
         parameters = np.zeros(self._prepared.n_features, config.dtype)
         status = "completed"
         startup = started = 0.0
@@ -137,19 +148,25 @@ class _Master:
             OPTIMISERS[config.optimiser](objective, parameters, rate=rate, iterations=config.iterations, callback=after)
         except KeyboardInterrupt:
             status = "interrupted"
-        result = self._result(cluster, status, rate, startup, time.perf_counter() - started if started else 0.0)
-        if output is not None and status == "interrupted":
-            # The time left may be short; the test score comes later, if it still can.
-            output.parameters(parameters)
-            output.result(result)
-        result["test_auc"] = auc(parameters, *self._prepared.test()) if self._seconds else None
         if output is not None:
             output.parameters(parameters)
+        result = self._result(status, rate, startup, time.perf_counter() - started if started else 0.0)
+        if output is not None and status == "interrupted":
+            output.result(result)  # the time left may be short; the test score comes later, if it still can
+        result["test_auc"] = auc(parameters, *self._prepared.test()) if self._seconds else None
+        if output is not None:
             output.result(result)
         self._emit({"event": "finished", "result": result})
+        return status
 
     def _round_record(self, cluster: Cluster, loss: float) -> dict[str, Any]:
         record = cluster.log[-1]
+        for name in self._totals:
+            self._totals[name] += getattr(record, name)
+        for worker in record.used:
+            self._used[worker] += 1
+        for worker in record.late:
+            self._late[worker] += 1
         return {
             "round": record.round,
             "loss": loss,
@@ -165,11 +182,8 @@ class _Master:
             "seconds_up": record.seconds_up,
         }
 
-    def _result(
-        self, cluster: Cluster, status: str, rate: float, startup: float, train_seconds: float
-    ) -> dict[str, Any]:
-        log, scheme = cluster.log, self.scheme
-        workers = range(scheme.n_workers)
+    def _result(self, status: str, rate: float, startup: float, train_seconds: float) -> dict[str, Any]:
+        scheme = self.scheme
         seconds = np.array(self._seconds) if self._seconds else None
         return {
             "status": status,
@@ -187,12 +201,12 @@ class _Master:
                 "median": float(np.median(seconds)),
                 "p95": float(np.percentile(seconds, 95)),
             },
-            "seconds_down": sum(r.seconds_down for r in log),
-            "seconds_up": sum(r.seconds_up for r in log),
-            "bytes_down": sum(r.bytes_down for r in log),
-            "bytes_up": sum(r.bytes_up for r in log),
-            "used": [sum(w in r.used for r in log) for w in workers],
-            "late": [sum(w in r.late for r in log) for w in workers],
+            "seconds_down": self._totals["seconds_down"],
+            "seconds_up": self._totals["seconds_up"],
+            "bytes_down": int(self._totals["bytes_down"]),
+            "bytes_up": int(self._totals["bytes_up"]),
+            "used": self._used,
+            "late": self._late,
             "objective": "sum over rows of log(1 + exp(-y x.w)) + regularisation/2 |w|^2, "
             "at the point where the last gradient was taken",
             "scheme": {

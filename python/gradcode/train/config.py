@@ -1,16 +1,15 @@
-"""Everything that a training run is told, checked before any rank starts."""
+"""Everything that a training run is told, checked as far as it can be without looking at files."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from gradcode._validate import check_dtype, check_int, check_number
 from gradcode.codes import gaussian, harmonic, repetition
-from gradcode.errors import CodeParameterError, DataError
+from gradcode.errors import CodeParameterError
 from gradcode.schemes import Grouped, Uncoded, design
 from gradcode.train.delays import Delays
 from gradcode.train.optimisers import OPTIMISERS
@@ -74,11 +73,6 @@ class TrainConfig:
             raise ValueError(f"delay and delayed go together, got delay={self.delay:g} with delayed={self.delayed}")
         self.delays()
         self.build_scheme()
-        if self.data is not None and not Path(self.data).is_file():
-            rule = "a file, got a directory" if Path(self.data).is_dir() else "a file that exists"
-            raise DataError(f"data must be {rule}: {self.data}")
-        if self.output is not None:
-            self._check_output(Path(self.output))
 
     def build_scheme(self) -> Grouped:
         """The scheme; may warn of its load."""
@@ -128,10 +122,3 @@ class TrainConfig:
         values = dataclasses.asdict(self)
         del values["output"]  # the master's alone
         return values
-
-    @staticmethod
-    def _check_output(path: Path) -> None:
-        if path.exists() and not path.is_dir():
-            raise ValueError(f"output must be a directory, got the file {path}")
-        if path.is_dir() and any(path.iterdir()):
-            raise ValueError(f"output must be a new or empty directory, so that no result is lost, got {path}")

@@ -22,6 +22,7 @@ __all__ = ["Dataset", "lipschitz", "load_data", "load_digits", "load_svmlight"]
 _TEST_SHARE = 0.2
 _ROWS_PER_CLASS = 5  # from here on, a stratified 80/20 split leaves every class in both parts
 _MAX_SEED = 2**32 - 1
+_MAX_VALUE = 1e100  # squares of sums of larger values overflow
 _PARTS = ("train", "test")
 
 
@@ -241,6 +242,11 @@ def lipschitz(X: sp.csr_array) -> float:
     float
         Zero where `X` has no non-zero element.
 
+    Raises
+    ------
+    DataError
+        If values are so large that squares overflow.
+
     Examples
     --------
     >>> import numpy as np, scipy.sparse as sp
@@ -250,10 +256,15 @@ def lipschitz(X: sp.csr_array) -> float:
     X = X.astype(np.float64, copy=False)
     if not X.nnz:
         return 0.0
+    largest_value = float(np.abs(X.data).max())
+    if largest_value > _MAX_VALUE:
+        raise DataError(
+            f"the data's values must be at most {_MAX_VALUE:g} in size to be trained on, got {largest_value:g}"
+        )
     if 1 in X.shape:  # one singular value, and svds wants at least two
         return float(X.data @ X.data) / 4
     if X.shape[0] * X.shape[1] <= 10_000:  # the iteration would cost more than it saves
         return float(np.linalg.norm(X.toarray(), 2)) ** 2 / 4
     start = np.random.default_rng(0).standard_normal(min(X.shape))  # every run gets the same rate, to the last bit
-    largest = svds(X, k=1, v0=start, tol=1e-6, return_singular_vectors=False)[0]
-    return float(largest) ** 2 / 4
+    largest = float(svds(X, k=1, v0=start, tol=1e-6, return_singular_vectors=False)[0])
+    return largest**2 / 4

@@ -23,7 +23,10 @@ def decode_event(line: str) -> dict[str, Any] | None:
     """The event of a line, or None if it is none."""
     if not line.startswith(_PREFIX):
         return None
-    event: dict[str, Any] = json.loads(line[len(_PREFIX) :])
+    try:
+        event: dict[str, Any] = json.loads(line[len(_PREFIX) :])
+    except ValueError:
+        return None  # somebody's output, or an event torn by it: shown, not obeyed
     return event
 
 
@@ -33,6 +36,6 @@ def failure_event(error: BaseException) -> dict[str, Any]:
         message = str(error).split("\n", 1)[0]
         return {"event": "failed", "message": message, "worker": error.worker, "traceback": error.traceback}
     # What gradcode raises explains itself; anything else is worth its traceback.
-    explained = isinstance(error, (GradCodeError, ValueError, MemoryError))
+    explained = isinstance(error, (GradCodeError, ValueError, MemoryError, KeyboardInterrupt))
     text = "" if explained else "".join(traceback.format_exception(error))
     return {"event": "failed", "message": str(error) or type(error).__name__, "worker": None, "traceback": text}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import queue
 import signal
 import subprocess
@@ -9,15 +11,14 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from gradcode.mpi.interrupts import deferred_interrupts
 from gradcode.mpi.local import check_shared_memory, mpirun_command, process_session
+from gradcode.rounds import Interrupts
 from gradcode.train.config import TrainConfig
-from gradcode.train.data import load_data
 from gradcode.train.events import decode_event
-from gradcode.train.prepared import save
+from gradcode.train.preparation import check_output, prepare
 from gradcode.train.report import Reporter
 
 __all__ = ["launch"]
@@ -45,58 +46,101 @@ def launch(config: TrainConfig, reporter: Reporter) -> int:
     ranks = config.workers + 1
     check_shared_memory(ranks)
     with tempfile.TemporaryDirectory(prefix="gradcode-") as directory:
-        # -P: what lies in the current directory is not ours to import.
-        arguments = ["-P", "-m", "gradcode.train.rank", config.to_json(), directory, repr(launched_at)]
-        command = mpirun_command(ranks, arguments)
-        save(load_data(config.data, config.seed, config.dtype), directory)
-        if config.output is not None:
-            Path(config.output).mkdir(parents=True, exist_ok=True)
-        with deferred_interrupts() as interruption, process_session(command) as process:
-            return _watch(process, reporter, interruption)
+        command = mpirun_command(
+            ranks,
+            # -P: what lies in the current directory is not ours to import.
+            ["-P", "-m", "gradcode.train.rank", config.to_json(), directory, repr(launched_at)],
+        )
+        reporter.handle({"event": "status", "message": "reading the data"})
+        prepare(config, directory)
+        check_output(config)
+        reporter.handle({"event": "status", "message": f"starting the master and {config.workers} workers"})
+        interrupts = Interrupts()
+        with interrupts.handling(), process_session(command) as process:
+            status = _Watch(process, reporter, interrupts).until_the_end()
+            interrupts.take()  # at the very end it changes nothing
+    if config.output is not None and not any(Path(config.output).iterdir()):
+        Path(config.output).rmdir()
+    return status
 
 
-def _watch(process: subprocess.Popen[str], reporter: Reporter, interruption: Callable[[], bool]) -> int:
-    """Show events until the ranks are gone; trust only what rank 0 says of the result, never mpirun's status."""
-    lines: queue.Queue[str | None] = queue.Queue()
-    reader = threading.Thread(target=_read_lines, args=(process, lines), daemon=True)
-    reader.start()
-    status: int | None = None
-    interrupted = False
-    deadline: float | None = None
-    while deadline is None or time.monotonic() < deadline:
-        if interruption():
-            if interrupted:
+class _Watch:
+    """Shows events until the ranks are gone; trusts only what rank 0 says of the result, never mpirun's status."""
+
+    def __init__(self, process: subprocess.Popen[str], reporter: Reporter, interrupts: Interrupts) -> None:
+        self._process = process
+        self._reporter = reporter
+        self._interrupts = interrupts
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        self._status: int | None = None
+        self._loading = False  # from when on the ranks know what to do with a signal
+        self._interrupted = False
+        self._deadline = math.inf
+        self._patience_said = math.inf
+
+    def until_the_end(self) -> int:
+        threading.Thread(target=_read_lines, args=(self._process, self._lines), daemon=True).start()
+        while time.monotonic() < self._deadline:
+            if self._interrupts.take() and not self._interrupt():
                 break
-            interrupted = True
-            deadline = time.monotonic() + INTERRUPT_SECONDS
-            process.send_signal(signal.SIGUSR1)  # mpirun forwards it to the ranks; a SIGINT would kill them
-        try:
-            line = lines.get(timeout=0.1)
-        except queue.Empty:
-            continue
-        if line is None:
-            break
+            if time.monotonic() > self._patience_said:
+                self._patience_said = math.inf
+                self._say("waiting for workers that cannot be interrupted (Ctrl-C to leave them behind)")
+            try:
+                line = self._lines.get(timeout=0.1)
+            except queue.Empty:
+                continue
+            if line is None:
+                break
+            self._take(line)
+        else:
+            self._say("not all workers have left; ending them")
+        if self._status is not None:
+            return self._status
+        if self._interrupted:
+            self._say("interrupted before there was a result")
+            return 130
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=GRACE_SECONDS)
+        message = f"the ranks ended without a result; mpirun's status was {self._process.returncode}"
+        self._show({"event": "failed", "message": message, "worker": None, "traceback": ""})
+        return 1
+
+    def _interrupt(self) -> bool:
+        """Ask the ranks to end; False if they need not be waited for."""
+        if self._interrupted or self._status is not None or not self._loading:
+            self._interrupted = True
+            return False
+        self._interrupted = True
+        self._deadline = time.monotonic() + INTERRUPT_SECONDS
+        self._process.send_signal(signal.SIGUSR1)  # mpirun forwards it to the ranks; a SIGINT would kill them
+        return True
+
+    def _take(self, line: str) -> None:
         event = decode_event(line)
         if event is None:
-            sys.stdout.write(line)
-            continue
-        reporter.handle(event)
-        if event["event"] == "finished":
-            status = 130 if event["result"]["status"] == "interrupted" else 0
-            deadline = time.monotonic() + GRACE_SECONDS
-        elif event["event"] == "failed":
-            status = 1
-            deadline = time.monotonic() + GRACE_SECONDS
-    else:
-        if status in (0, 130):
-            sys.stderr.write("gradcode: warning: not all workers have left; ending them. The result is safe.\n")
-    if status is None:
-        status = 130 if interrupted else 1
-        if not interrupted:
-            process.wait()
-            message = f"the ranks ended without a result; mpirun's status was {process.returncode}"
-            reporter.handle({"event": "failed", "message": message, "worker": None, "traceback": ""})
-    return status
+            with contextlib.suppress(OSError):
+                sys.stdout.write(line)
+            return
+        self._loading = True
+        self._show(event)
+        if event["event"] in ("finished", "failed"):
+            if event["event"] == "failed":
+                self._status = 1
+            else:
+                self._status = 130 if event["result"]["status"] == "interrupted" else 0
+            self._deadline = time.monotonic() + GRACE_SECONDS
+            self._patience_said = time.monotonic() + 1
+
+    def _show(self, event: dict[str, Any]) -> None:
+        # A terminal that has gone away must not take the result with it.
+        with contextlib.suppress(OSError):
+            self._reporter.handle(event)
+
+    def _say(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"gradcode: {text}\n")
+            sys.stderr.flush()
 
 
 def _read_lines(process: subprocess.Popen[str], lines: queue.Queue[str | None]) -> None:

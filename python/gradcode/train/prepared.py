@@ -7,6 +7,7 @@ its share and nothing else.
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable
 from functools import partial
@@ -19,7 +20,7 @@ import scipy.sparse as sp
 
 from gradcode._validate import check_int
 from gradcode.errors import DataError
-from gradcode.train.data import Dataset
+from gradcode.train.data import Dataset, lipschitz
 
 __all__ = ["Prepared", "open_prepared", "save"]
 
@@ -74,6 +75,7 @@ def save(dataset: Dataset, directory: str | os.PathLike[str]) -> None:
         "name": dataset.name,
         "classes": list(dataset.classes),
         "n_features": dataset.n_features,
+        "lipschitz": lipschitz(dataset.train_X),
         "arrays": arrays,
     }
     _replace(folder / _META, lambda file: file.write(json.dumps(meta, indent=1).encode()))
@@ -103,6 +105,8 @@ class Prepared:
         What the data are called in reports.
     n_train, n_test, n_features : int
         Rows of both parts, and columns.
+    lipschitz : float
+        Smoothness of the summed logistic loss over all training rows.
     dtype : numpy.dtype
         Element type of rows and labels.
     classes : tuple of str
@@ -114,6 +118,7 @@ class Prepared:
         self.name: str = meta["name"]
         self.classes: tuple[str, str] = (meta["classes"][0], meta["classes"][1])
         self.n_features: int = meta["n_features"]
+        self.lipschitz: float = meta["lipschitz"]
         self.n_train = len(arrays["train_labels"])
         self.n_test = len(arrays["test_labels"])
         self.dtype: np.dtype[Any] = arrays["train_data"].dtype
@@ -240,11 +245,15 @@ def _read_meta(path: Path) -> dict[str, Any]:
         and all(isinstance(label, str) for label in classes)
         and type(n_features) is int
         and n_features >= 1
+        and isinstance(meta.get("lipschitz"), float)
+        and 0 <= meta["lipschitz"] < math.inf
         and isinstance(arrays, dict)
         and arrays.keys() == names
         and all(isinstance(about, dict) for about in arrays.values())
     ):
-        raise DataError(f"{path}: must hold name, two classes, n_features of at least 1 and the arrays; it is damaged")
+        raise DataError(
+            f"{path}: must hold name, two classes, n_features of at least 1, lipschitz and the arrays; it is damaged"
+        )
     return meta
 
 

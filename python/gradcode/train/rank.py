@@ -6,22 +6,24 @@ somebody's own mpirun or srun.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import signal
 import sys
 import tempfile
 import time
+import warnings
 from types import FrameType
 from typing import IO, Any, TextIO, cast
 
-from gradcode.errors import GradCodeError
+from gradcode.errors import LoadWarning
 from gradcode.mpi import load_mpi
 from gradcode.train.application import train
 from gradcode.train.config import TrainConfig
-from gradcode.train.data import load_data
 from gradcode.train.events import encode_event, failure_event
-from gradcode.train.prepared import open_prepared, save
+from gradcode.train.preparation import check_output, prepare
+from gradcode.train.prepared import open_prepared
 from gradcode.train.report import Reporter
 
 __all__ = ["main", "serve"]
@@ -30,49 +32,66 @@ __all__ = ["main", "serve"]
 def main() -> int:
     """Run one rank that the launcher started."""
     configuration, directory, launched_at = sys.argv[1:]
-    # The launcher's "please stop" reaches every rank; the master takes it as Ctrl-C and ends the others in order.
     comm = load_mpi()
+    # The launcher's "please stop" reaches every rank; the master takes it as Ctrl-C and ends the others in order.
     signal.signal(signal.SIGUSR1, _as_interrupt if comm.rank == 0 else signal.SIG_IGN)
+    warnings.simplefilter("ignore", LoadWarning)  # the launcher has said it
+    from gradcode.mpi.agreement import together
 
     def emit(event: dict[str, Any]) -> None:
         sys.stdout.write(encode_event(event))
         sys.stdout.flush()
 
+    reported = False
     try:
-        train(TrainConfig.from_json(configuration), open_prepared(directory), emit, float(launched_at))
-    except Exception as error:
+        config = TrainConfig.from_json(configuration)
+        prepared = together(comm, lambda: open_prepared(directory))
         if comm.rank == 0:
+            emit({"event": "status", "message": "workers are loading their shares"})
+        train(config, prepared, emit, float(launched_at))
+    except (Exception, KeyboardInterrupt) as error:
+        reported = getattr(error, "gradcode_reported", False)
+        if comm.rank == 0 and not reported:
             emit(failure_event(error))
     # The launcher goes by the events; any other status would only make mpirun explain itself at length.
     return 0
 
 
 def serve(config: TrainConfig) -> int:
-    """Run one rank inside an existing mpirun or srun; every rank calls this, and reads the data itself."""
+    """Run one rank inside an existing mpirun or srun; every rank calls this.
+
+    On each host one rank reads and lays out the data for all.
+    """
     launched_at = time.time()
     comm = load_mpi()
-    from gradcode.mpi.agreement import gather_texts
+    warnings.simplefilter("ignore", LoadWarning)  # the command has said it
+    from mpi4py import MPI
 
-    error = ""
-    with tempfile.TemporaryDirectory(prefix="gradcode-") as directory:
-        try:
-            save(load_data(config.data, config.seed, config.dtype), directory)
-        except (GradCodeError, ValueError, OSError) as fault:
-            error = str(fault)
-        errors = [text for text in gather_texts(comm, error) if text]
-        if errors:
+    from gradcode.mpi.agreement import gather_texts, together
+
+    host = comm.Split_type(MPI.COMM_TYPE_SHARED)
+    with contextlib.ExitStack() as stack:
+        own = stack.enter_context(tempfile.TemporaryDirectory(prefix="gradcode-")) if host.rank == 0 else ""
+        directory = gather_texts(host, own)[0]
+
+        def ready() -> None:
             if comm.rank == 0:
-                sys.stderr.write(f"gradcode: error: {errors[0]}\n")
-            return 2
+                check_output(config)
+            if host.rank == 0:
+                prepare(config, directory)
+
         # mpirun gives ranks a terminal of its own: what arrives at the user's is a stream of lines.
         with Reporter(stream=cast(IO[str], _NotATerminal(sys.stdout))) as reporter:
             try:
-                train(config, open_prepared(directory), reporter.handle, launched_at)
-            except Exception as fault:
-                if comm.rank == 0:
-                    reporter.handle(failure_event(fault))
-                return 1
-    return 0
+                together(comm, ready)
+                prepared = together(comm, lambda: open_prepared(directory))
+                return train(config, prepared, reporter.handle, launched_at)
+            except Exception as error:
+                if comm.rank == 0 and not getattr(error, "gradcode_reported", False):
+                    reporter.handle(failure_event(error))
+                return 2
+            finally:
+                host.Free()
 
 
 def _as_interrupt(signum: int, frame: FrameType | None) -> None:

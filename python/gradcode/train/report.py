@@ -2,6 +2,7 @@
 
 A run tells its story as events: dicts that survive JSON, so that they can come from another process.
 
+- ``{"event": "status", "message"}``, what goes on before training starts
 - ``{"event": "started", "scheme", "n_workers", "rows", "features", "iterations", "startup_seconds"}``
 - ``{"event": "round", "round", "loss", "seconds", "late", "used"}``, rounds counting from 0
 - ``{"event": "finished", "result"}``
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Reporter", "summary"]
 
 _REQUIRED = {
+    "status": ("message",),
     "started": ("scheme", "n_workers", "rows", "features", "iterations", "startup_seconds"),
     "round": ("round", "loss", "seconds", "late"),
     "finished": ("result",),
@@ -121,6 +123,12 @@ class Reporter:
             raise ValueError(f"event {kind!r} must have the fields {', '.join(_REQUIRED[kind])}, lacks {missing[0]!r}")
         getattr(self, f"_{kind}")(event)
 
+    def _status(self, event: Mapping[str, Any]) -> None:
+        if self._console is None:
+            print(f"{event['message']} ...", file=self._stream, flush=True)
+        else:
+            self._console.print(f"{event['message']} ...", style="dim")
+
     def _started(self, event: Mapping[str, Any]) -> None:
         self._iterations = event["iterations"]
         counts = ", ".join(
@@ -156,7 +164,7 @@ class Reporter:
         errors = sys.stderr if self._errors is None else self._errors
         worker = event.get("worker")
         where = "" if worker is None else f"worker {worker}: "
-        print(f"error: {where}{event['message']}", file=errors)
+        print(f"gradcode: error: {where}{event['message']}", file=errors)
         if trace := (event.get("traceback") or "").rstrip():
             print(f"\n{trace}", file=errors)
         errors.flush()

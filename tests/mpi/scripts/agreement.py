@@ -4,7 +4,7 @@ import numpy as np
 from mpi4py import MPI
 
 from gradcode import Grouped, codes, design
-from gradcode.errors import ConfigMismatch
+from gradcode.errors import ConfigMismatch, GradCodeError
 from gradcode.mpi import run
 
 RANK = MPI.COMM_WORLD.rank
@@ -43,12 +43,34 @@ for workers in (SIZE - 2, SIZE):
     else:
         raise AssertionError("a wrong number of ranks went unnoticed")
 
+# What only one rank knows, all ranks hear of: nobody waits for one that has left.
 try:
     run(never, base["scheme"], never, gradient_size=2**50)
 except MemoryError as error:
-    assert "the master's buffers must fit in its memory" in str(error)
+    assert RANK == 0 and "the master's buffers must fit in its memory" in str(error)
+except GradCodeError as error:
+    assert RANK > 0 and "rank 0 cannot go on: MemoryError: the master's buffers" in str(error)
 else:
     raise AssertionError("impossible buffers were accepted")
+for changed in ({"chunks": 0 if odd else 1}, {"data": 5 if odd else None}, {"configuration": {"x": {1} if odd else 1}}):
+    arguments = {**base, **changed}
+    scheme = arguments.pop("scheme")
+    try:
+        run(never, scheme, never, **arguments)
+    except (ValueError, TypeError):
+        assert odd
+    except GradCodeError as error:
+        assert not odd and f"rank {SIZE - 1} cannot go on: " in str(error)
+    else:
+        raise AssertionError(f"{changed} on one rank went unnoticed")
+try:
+    run(never, design(SIZE - 1 + odd, 0, 1), never, gradient_size=5)
+except ValueError:
+    assert odd
+except GradCodeError as error:
+    assert not odd and f"must be n_workers + 1 = {SIZE + 1}" in str(error)
+else:
+    raise AssertionError("a rank with another number of workers went unnoticed")
 
 result = run(lambda c: c.gradient(np.ones(5)), base["scheme"], lambda p, t: p.copy(), gradient_size=5)
 if RANK == 0:
