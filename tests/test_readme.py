@@ -35,4 +35,4 @@ def test_the_mpi_example_runs(tmp_path):
     )
     assert completed.returncode == 0, completed.stderr
     error = float(re.fullmatch(r"error ([0-9.e+-]+)", completed.stdout.strip())[1])
-    assert error < 1e-6
+    assert error < 1e-2  # the noise of the targets, and no more

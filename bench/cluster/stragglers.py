@@ -32,6 +32,11 @@ CASES = {
 RESULTS = Path(__file__).parents[1] / "results" / "stragglers.md"
 # The promise: a delayed run costs at most this much more than the undelayed one, in mean and in 95th percentile.
 FACTOR, EXTRA_SECONDS = 1.2, 0.020
+CAVEAT = (
+    "On one machine a message costs next to nothing, so here the repetition code (load 2) is cheaper than the code that "
+    "halves messages (load 3), and undelayed uncoded rounds are as cheap as any: coding pays where workers straggle, and "
+    "shorter messages where links are slow."
+)
 
 
 def measure(options: list[str], rounds: int) -> dict[str, float]:
@@ -75,7 +80,8 @@ def main() -> int:
         f"| {name} | {spread(runs, 'mean')} | {spread(runs, 'median')} | {spread(runs, 'p95')} |"
         for name, runs in measured.items()
     ]
-    lines += ["", f"Promised: delayed <= {FACTOR} x undelayed + {EXTRA_SECONDS * 1e3:g} ms.", ""]
+    lines += ["", CAVEAT, ""]
+    lines += [f"Promised: delayed <= {FACTOR} x undelayed + {EXTRA_SECONDS * 1e3:g} ms.", ""]
     kept = True
     for scheme in ("coded", "repetition"):
         for kind in ("transient", "busy"):
