@@ -33,9 +33,9 @@ RESULTS = Path(__file__).parents[1] / "results" / "stragglers.md"
 # The promise: a delayed run costs at most this much more than the undelayed one, in mean and in 95th percentile.
 FACTOR, EXTRA_SECONDS = 1.2, 0.020
 CAVEAT = (
-    "On one machine a message costs next to nothing, so here the repetition code (load 2) is cheaper than the code that "
-    "halves messages (load 3), and undelayed uncoded rounds are as cheap as any: coding pays where workers straggle, and "
-    "shorter messages where links are slow."
+    "On one machine a message costs next to nothing, so here the repetition code (load 2) is cheaper than the code "
+    "that halves messages (load 3), and undelayed uncoded rounds are as cheap as any: coding pays where workers "
+    "straggle, and shorter messages where links are slow."
 )
 
 

@@ -16,6 +16,7 @@ workers straggle and makes messages m times shorter, at d times the computation.
 """
 
 from gradcode import codes, errors, kernels
+from gradcode._version import __version__
 from gradcode.codes import LinearCode
 from gradcode.schemes import Decoder, GradientCode, Grouped, Subset, Uncoded, design
 
@@ -32,5 +33,3 @@ __all__ = [
     "errors",
     "kernels",
 ]
-
-__version__ = "0.1.0"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import warnings
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,49 +11,13 @@ import typer
 
 import gradcode
 from gradcode.errors import GradCodeError, LoadWarning
+from gradcode.train.config import Code, DelayKind, DType, OptimiserName, Scheme, TrainConfig
 
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 _SERVED = "Inside an existing mpirun or srun it serves as one of the ranks; otherwise it starts the ranks itself."
-
-
-class Scheme(StrEnum):
-    """Names of schemes."""
-
-    grouped = "grouped"
-    uncoded = "uncoded"
-
-
-class Code(StrEnum):
-    """Names of codes."""
-
-    auto = "auto"
-    harmonic = "harmonic"
-    gaussian = "gaussian"
-    repetition = "repetition"
-
-
-class OptimiserName(StrEnum):
-    """Names of optimisers."""
-
-    nesterov = "nesterov"
-    gd = "gd"
-
-
-class DelayKind(StrEnum):
-    """Kinds of injected straggling."""
-
-    transient = "transient"
-    busy = "busy"
-
-
-class DType(StrEnum):
-    """Element types."""
-
-    float32 = "float32"
-    float64 = "float64"
 
 
 def _version(wanted: bool) -> None:
@@ -82,8 +45,8 @@ def train(
         ),
     ] = None,
     communication: Annotated[int, typer.Option(help="Messages are this many times shorter than the gradient.")] = 1,
-    scheme: Annotated[Scheme, typer.Option(help="Gradient-coding scheme.")] = Scheme.grouped,
-    code: Annotated[Code, typer.Option(help="Code of the grouped scheme; auto takes the best known.")] = Code.auto,
+    scheme: Annotated[Scheme, typer.Option(help="Gradient-coding scheme.")] = "grouped",
+    code: Annotated[Code, typer.Option(help="Code of the grouped scheme; auto takes the best known.")] = "auto",
     data: Annotated[
         Path | None,
         typer.Option(
@@ -91,13 +54,11 @@ def train(
         ),
     ] = None,
     iterations: Annotated[int, typer.Option(help="Rounds to train for.")] = 100,
-    optimiser: Annotated[
-        OptimiserName, typer.Option(help="Nesterov's method, or gradient descent.")
-    ] = OptimiserName.nesterov,
+    optimiser: Annotated[OptimiserName, typer.Option(help="Nesterov's method, or gradient descent.")] = "nesterov",
     rate: Annotated[float | None, typer.Option(help="Step length. Default: 1 / (smoothness of the objective).")] = None,
     regularisation: Annotated[float, typer.Option(help="λ of λ/2·|w|², added to the sum of the losses.")] = 1e-3,
     seed: Annotated[int, typer.Option(help="Of the data split, of random codes, and of who is delayed.")] = 0,
-    dtype: Annotated[DType, typer.Option(help="Type of data, parameters and messages.")] = DType.float64,
+    dtype: Annotated[DType, typer.Option(help="Type of data, parameters and messages.")] = "float64",
     chunks: Annotated[
         int, typer.Option(help="Compute each share in this many parts, to notice sooner that it is late.")
     ] = 1,
@@ -109,7 +70,7 @@ def train(
             help="transient: other workers every round, who give up once their round is over; "
             "busy: the same workers throughout, who cannot be interrupted."
         ),
-    ] = DelayKind.transient,
+    ] = "transient",
     output: Annotated[
         Path | None,
         typer.Option(help="New directory for result.json, rounds.jsonl and parameters.npz."),
@@ -117,7 +78,6 @@ def train(
 ) -> None:
     """Train L2-regularised logistic regression through a coded cluster."""
     from gradcode.mpi.local import inside_mpi
-    from gradcode.train.config import TrainConfig
     from gradcode.train.launcher import launch
     from gradcode.train.report import Reporter
 
@@ -138,19 +98,19 @@ def train(
                 workers=workers if workers is not None else size - 1,
                 stragglers=stragglers,
                 communication=communication,
-                scheme=scheme.value,
-                code=code.value,
+                scheme=scheme,
+                code=code,
                 data=None if data is None else str(data),
-                optimiser=optimiser.value,
+                optimiser=optimiser,
                 iterations=iterations,
                 rate=rate,
                 regularisation=regularisation,
                 seed=seed,
-                dtype=dtype.value,
+                dtype=dtype,
                 chunks=chunks,
                 delay=delay,
                 delayed=delayed,
-                delay_kind=delay_kind.value,
+                delay_kind=delay_kind,
                 output=None if output is None else str(output.absolute()),
             )
         for warning in caught if speaks else []:

@@ -95,7 +95,8 @@ def run(
     """
     world = load_mpi()
 
-    from gradcode.mpi.session import Plan, run_session
+    from gradcode.mpi.plan import Plan
+    from gradcode.mpi.session import run_session
 
     plan = Plan(main, scheme, gradient, gradient_size, data, dtype, chunks, seed, configuration or {}, goodbye_seconds)
     result: Result | None = run_session(plan, world if comm is None else comm)

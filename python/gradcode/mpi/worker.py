@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcode.mpi.link import Link
-from gradcode.mpi.task import Gradient, Load, Task
+from gradcode.mpi.plan import Plan
+from gradcode.mpi.task import Task
 from gradcode.mpi.wire import MAX_SCALARS, NAME_BYTES
-from gradcode.schemes import GradientCode
 
 __all__ = ["serve"]
 
@@ -21,26 +21,18 @@ __all__ = ["serve"]
 class _Share:
     """A worker's subsets in chunks, with their data, and the message that it builds from them."""
 
-    def __init__(
-        self,
-        scheme: GradientCode,
-        worker: int,
-        gradient: Gradient,
-        load: Load | None,
-        gradient_size: int,
-        dtype: np.dtype[Any],
-        chunks: int,
-        seed: int,
-    ) -> None:
-        self._scheme, self._worker, self._gradient, self._seed = scheme, worker, gradient, seed
-        self._gradient_size, self._dtype = gradient_size, dtype
+    def __init__(self, plan: Plan, worker: int) -> None:
+        self._plan = plan
+        self._worker = worker
+        self._dtype = np.dtype(plan.dtype)
+        subsets = plan.scheme.subsets(worker)
+        self._held = len(subsets)
         self._parts = [
-            (position, number, chunk, load(chunk) if load is not None else None)
-            for position, subset in enumerate(scheme.subsets(worker))
-            for number, chunk in enumerate(subset.split(chunks))
+            (position, number, chunk, plan.load(chunk) if plan.load is not None else None)
+            for position, subset in enumerate(subsets)
+            for number, chunk in enumerate(subset.split(plan.chunks))
         ]
-        self._held = len(scheme.subsets(worker))
-        self.message = np.empty(scheme.message_size(gradient_size, dtype), dtype)
+        self.message = np.empty(plan.scheme.message_size(plan.gradient_size, self._dtype), self._dtype)
 
     def compute(
         self, params: npt.NDArray[Any], round_: int, wanted: Callable[[int], bool]
@@ -51,9 +43,11 @@ class _Share:
         for position, number, subset, data in self._parts:
             if not wanted(round_):
                 return None
-            seed = np.random.SeedSequence([self._seed, round_, subset.index, number]).generate_state(1, np.uint64)[0]
+            seed = np.random.SeedSequence([self._plan.seed, round_, subset.index, number]).generate_state(1, np.uint64)[
+                0
+            ]
             task = Task(data, subset, self._worker, round_, int(seed), wanted)
-            outcome = self._gradient(params, task)
+            outcome = self._plan.gradient(params, task)
             if outcome is None:
                 if task.wanted():
                     raise TypeError("gradient returned None though task.wanted() is True; it must return an array")
@@ -65,17 +59,17 @@ class _Share:
                 scalars[position][name] = scalars[position].get(name, 0.0) + float(value)
             if len(scalars[position]) > MAX_SCALARS:
                 raise ValueError(f"gradient may report at most {MAX_SCALARS} scalars, got {sorted(scalars[position])}")
-            self._scheme.encode_part(self._worker, position, vector, self.message, accumulate=not first)
+            self._plan.scheme.encode_part(self._worker, position, vector, self.message, accumulate=not first)
             first = False
         return scalars
 
     def _check_vector(self, vector: Any) -> None:
-        rule = f"gradient must return a contiguous {self._dtype.name} array of shape ({self._gradient_size},)"
+        rule = f"gradient must return a contiguous {self._dtype.name} array of shape ({self._plan.gradient_size},)"
         if not isinstance(vector, np.ndarray):
             raise TypeError(f"{rule}, got {type(vector).__name__}")
         if vector.dtype != self._dtype:
             raise TypeError(f"{rule}, got dtype {vector.dtype}")
-        if vector.shape != (self._gradient_size,) or not vector.flags.c_contiguous:
+        if vector.shape != (self._plan.gradient_size,) or not vector.flags.c_contiguous:
             raise ValueError(f"{rule}, got shape {vector.shape} with strides {vector.strides}")
 
 
@@ -86,26 +80,16 @@ def _check_scalar(name: Any, value: Any) -> None:
         raise TypeError(f"scalar {name!r} must be a number, got {value!r}")
 
 
-def serve(
-    link: Link,
-    scheme: GradientCode,
-    worker: int,
-    gradient: Gradient,
-    load: Load | None,
-    gradient_size: int,
-    dtype: np.dtype[Any],
-    chunks: int,
-    seed: int,
-) -> None:
+def serve(link: Link, plan: Plan, worker: int) -> None:
     """Work until the master says stop. What the user's code raises goes to the master, with its traceback."""
     share: _Share | None = None
     try:
-        share = _Share(scheme, worker, gradient, load, gradient_size, dtype, chunks, seed)
+        share = _Share(plan, worker)
     except (Exception, SystemExit):
         link.send_failure(traceback.format_exc())
     else:
         link.join()
-    params = np.empty(gradient_size, dtype)
+    params = np.empty(plan.gradient_size, np.dtype(plan.dtype))
     seen = params.view()
     seen.setflags(write=False)  # replicas must see the same parameters
     while (round_ := link.receive_model(params)) is not None:

@@ -83,7 +83,7 @@ class _Master:
 
     def __init__(self, config: TrainConfig, prepared: Prepared, emit: Emit, launched_at: float) -> None:
         self.config = config
-        self.scheme = config.build_scheme()
+        self.scheme = config.gradient_code
         self._prepared = prepared
         self._emit = emit
         self._launched_at = launched_at

@@ -5,19 +5,22 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, Literal, get_args
 
 from gradcode._validate import check_dtype, check_int, check_number
 from gradcode.codes import gaussian, harmonic, repetition
 from gradcode.errors import CodeParameterError
 from gradcode.schemes import Grouped, Uncoded, design
 from gradcode.train.delays import Delays
-from gradcode.train.optimisers import OPTIMISERS
 
-__all__ = ["CODES", "SCHEMES", "TrainConfig"]
+__all__ = ["Code", "DType", "DelayKind", "OptimiserName", "Scheme", "TrainConfig"]
 
-SCHEMES = ("grouped", "uncoded")
-CODES = ("auto", "harmonic", "gaussian", "repetition")
+Scheme = Literal["grouped", "uncoded"]
+Code = Literal["auto", "harmonic", "gaussian", "repetition"]
+OptimiserName = Literal["nesterov", "gd"]
+DelayKind = Literal["transient", "busy"]
+DType = Literal["float32", "float64"]
 
 
 @dataclass(frozen=True)
@@ -36,19 +39,19 @@ class TrainConfig:
     workers: int = 6
     stragglers: int | None = None
     communication: int = 1
-    scheme: str = "grouped"
-    code: str = "auto"
+    scheme: Scheme = "grouped"
+    code: Code = "auto"
     data: str | None = None
-    optimiser: str = "nesterov"
+    optimiser: OptimiserName = "nesterov"
     iterations: int = 100
     rate: float | None = None
     regularisation: float = 1e-3
     seed: int = 0
-    dtype: str = "float64"
+    dtype: DType = "float64"
     chunks: int = 1
     delay: float = 0.0
     delayed: int = 0
-    delay_kind: str = "transient"
+    delay_kind: DelayKind = "transient"
     output: str | None = None
 
     def __post_init__(self) -> None:
@@ -63,19 +66,20 @@ class TrainConfig:
             check_number("rate", self.rate, 0, strict=True)
         check_dtype("dtype", self.dtype)
         for name, value, allowed in [
-            ("scheme", self.scheme, SCHEMES),
-            ("code", self.code, CODES),
-            ("optimiser", self.optimiser, tuple(OPTIMISERS)),
+            ("scheme", self.scheme, get_args(Scheme)),
+            ("code", self.code, get_args(Code)),
+            ("optimiser", self.optimiser, get_args(OptimiserName)),
         ]:
             if value not in allowed:
                 raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
         if (self.delay > 0) != (self.delayed > 0):
             raise ValueError(f"delay and delayed go together, got delay={self.delay:g} with delayed={self.delayed}")
         self.delays()
-        self.build_scheme()
+        self.gradient_code  # noqa: B018 - made here so that it is checked here
 
-    def build_scheme(self) -> Grouped:
-        """The scheme; may warn of its load."""
+    @cached_property
+    def gradient_code(self) -> Grouped:
+        """The scheme; may warn of its load, once."""
         n, m = self.workers, self.communication
         if self.scheme == "uncoded":
             if self.stragglers or m != 1 or self.code != "auto":

@@ -25,7 +25,7 @@ def prepare(config: TrainConfig, directory: str | os.PathLike[str]) -> None:
         rule = "a file, got a directory" if Path(config.data).is_dir() else "a file that exists"
         raise DataError(f"data must be {rule}: {config.data}")
     dataset = load_data(config.data, config.seed, config.dtype)
-    shares = config.build_scheme().n_subsets
+    shares = config.gradient_code.n_subsets
     rows = dataset.train_X.shape[0] // shares
     if rows < 1:
         raise DataError(f"data must have a training row for each of {shares} shares, got {dataset.train_X.shape[0]}")
