@@ -12,7 +12,13 @@ import pytest
 
 import gradcode
 
-NEEDS_MPI = {"gradcode.mpi.agreement", "gradcode.mpi.link", "gradcode.mpi.master", "gradcode.mpi.session"}
+NEEDS_MPI = {
+    "gradcode.mpi.agreement",
+    "gradcode.mpi.inbox",
+    "gradcode.mpi.link",
+    "gradcode.mpi.master",
+    "gradcode.mpi.session",
+}
 NEEDS_MPI |= {"gradcode.mpi.worker", "gradcode.__main__"}
 MODULES = [info.name for info in pkgutil.walk_packages(gradcode.__path__, "gradcode.") if info.name not in NEEDS_MPI]
 

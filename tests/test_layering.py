@@ -26,7 +26,7 @@ LAYERS = [
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 # What may be imported when a module is imported; everything else is an extra, and imported where it is used.
 CORE = {"numpy", "scipy", "gradcode", "gc_core"} | set(sys.stdlib_module_names)
-MPI_MODULES = {"agreement", "link", "master", "session"}
+MPI_MODULES = {"agreement", "inbox", "link", "master", "session"}
 
 
 def imports(path):

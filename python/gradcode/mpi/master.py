@@ -16,48 +16,25 @@ import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
-from gradcode.errors import GradCodeError, ProtocolError
+from gradcode.errors import GradCodeError
+from gradcode.mpi.inbox import Inbox
 from gradcode.mpi.polling import Backoff
+from gradcode.mpi.stopwatch import Stopwatch
 from gradcode.mpi.wire import (
-    MAX_TRACEBACK_BYTES,
     Header,
     Kind,
-    note_capacity,
     pack_note,
     piece_count,
     piece_span,
     tag_of,
-    unpack_note,
 )
-from gradcode.rounds import Abandoned, Arrived, Event, Failed, Joined, Traffic
+from gradcode.rounds import Event, Failed, Traffic
 
 __all__ = ["MasterEngine"]
 
 logger = logging.getLogger("gradcode")
 
 _RECENT_ROUNDS = 25
-
-
-class _Stopwatch:
-    """Time during which at least one of several things is under way."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._total = 0.0
-        self._since = 0.0
-
-    def enter(self) -> None:
-        if self.count == 0:
-            self._since = time.perf_counter()
-        self.count += 1
-
-    def leave(self) -> None:
-        self.count -= 1
-        if self.count == 0:
-            self._total += time.perf_counter() - self._since
-
-    def read(self) -> float:
-        return self._total + (time.perf_counter() - self._since if self.count else 0.0)
 
 
 class _Model:
@@ -75,109 +52,6 @@ class _Sending:
     request: MPI.Request
     started: float  # of a payload; minus infinity for a note
     then: Callable[[], None] | None  # called on completion
-
-
-class _Inbox:
-    """What comes from one worker: always one receive posted, a note or the payload that a note announced.
-
-    A receive is never cancelled and its buffer never freed while it is posted: a cancelled rendezvous corrupts a
-    healthy connection. The note's receive takes any tag, but it is posted only when no payload is due.
-    """
-
-    def __init__(self, comm: MPI.Comm, worker: int, rank: int, held: int, message: npt.NDArray[Any]) -> None:
-        self.worker = worker
-        self.message = message
-        self.expected: int | None = None  # the round whose model the worker holds
-        self.gone = False
-        self.transfer_started = -math.inf  # when the payload being received was announced
-        self._comm = comm
-        self._rank = rank
-        self._held = held
-        self._note = np.empty(note_capacity(held), np.uint8)
-        self._status = MPI.Status()
-        self._piece = 0  # the piece that the next note must announce
-        self._header: Header | None = None  # of the payload being received
-        self._scalars: tuple[dict[str, float], ...] = ()
-        self._traceback = np.empty(0, np.uint8)
-        self._post_note()
-
-    def poll(self, traffic: Traffic, up: _Stopwatch) -> tuple[bool, Event | None]:
-        """Whether anything moved, and the event that is complete now, if any."""
-        if self.gone or not self._request.Test(self._status):
-            return False, None
-        traffic.bytes_up += self._status.Get_count(MPI.BYTE)
-        if self._header is not None:
-            return True, self._payload_complete(self._header, up)
-        return True, self._note_complete(up)
-
-    def _note_complete(self, up: _Stopwatch) -> Event | None:
-        header, scalars = unpack_note(self._note[: self._status.Get_count(MPI.BYTE)], self._held)
-        if self._status.Get_tag() != tag_of(header.round):
-            raise ProtocolError(f"rank {self._rank}: tag {self._status.Get_tag()} does not fit round {header.round}")
-        if header.kind in (Kind.RESULT, Kind.ABANDON) and header.round != self.expected:
-            raise ProtocolError(f"rank {self._rank} answered round {header.round}, but holds {self.expected}")
-        if header.kind == Kind.RESULT:
-            self._check_result(header)
-            if header.piece == 0:
-                self._scalars = scalars
-                up.enter()
-            self._post_payload(header, self.message.view(np.uint8)[piece_span(header.length, header.piece)])
-            return None
-        if self._piece and header.kind != Kind.ABANDON:
-            raise ProtocolError(f"rank {self._rank} sent {header.kind.name} in the middle of a result")
-        if header.kind == Kind.FAILED:
-            if header.length > MAX_TRACEBACK_BYTES or header.pieces != 1:
-                raise ProtocolError(f"a traceback must have 1..{MAX_TRACEBACK_BYTES} bytes, got {header.length}")
-            self._traceback = np.empty(header.length, np.uint8)
-            self._post_payload(header, self._traceback)
-            return None
-        if header.kind == Kind.BYE:
-            self.gone = True
-            return None
-        self._post_note()
-        if header.kind == Kind.JOIN:
-            return Joined(self.worker)
-        if header.kind == Kind.ABANDON:
-            if self._piece:
-                self._piece = 0
-                up.leave()
-            self.expected = None
-            return Abandoned(self.worker, header.round)
-        raise ProtocolError(f"rank {self._rank} sent {header.kind.name}, which is the master's")
-
-    def _payload_complete(self, header: Header, up: _Stopwatch) -> Event | None:
-        if self._status.Get_count(MPI.BYTE) != header.piece_length:
-            raise ProtocolError(
-                f"rank {self._rank}: piece {header.piece} must have {header.piece_length} bytes, "
-                f"got {self._status.Get_count(MPI.BYTE)}"
-            )
-        self._header = None
-        self.transfer_started = -math.inf
-        self._post_note()
-        if header.kind == Kind.FAILED:
-            return Failed(self.worker, self._traceback.tobytes().decode(errors="replace"))
-        if header.piece + 1 < header.pieces:
-            self._piece = header.piece + 1
-            return None
-        self._piece = 0
-        self.expected = None
-        up.leave()
-        return Arrived(self.worker, header.round, self.message, self._scalars, header.compute_ns * 1e-9)
-
-    def _check_result(self, header: Header) -> None:
-        if header.dtype != self.message.dtype or header.length != self.message.nbytes or header.piece != self._piece:
-            raise ProtocolError(
-                f"rank {self._rank}: expected piece {self._piece} of {self.message.nbytes} bytes of "
-                f"{self.message.dtype}, got piece {header.piece} of {header.length} bytes of {header.dtype}"
-            )
-
-    def _post_note(self) -> None:
-        self._request = self._comm.Irecv([self._note, MPI.BYTE], self._rank, MPI.ANY_TAG)
-
-    def _post_payload(self, header: Header, buffer: npt.NDArray[np.uint8]) -> None:
-        self._header = header
-        self.transfer_started = time.perf_counter()
-        self._request = self._comm.Irecv([buffer, MPI.BYTE], self._rank, tag_of(header.round))
 
 
 class MasterEngine:
@@ -215,7 +89,7 @@ class MasterEngine:
         self._size = gradient_size
         self._dtype = dtype
         self._inboxes = [
-            _Inbox(data, worker, rank, count, np.empty(message_size, dtype))
+            Inbox(data, worker, rank, count, np.empty(message_size, dtype))
             for worker, (rank, count) in enumerate(zip(ranks, held, strict=True))
         ]
         self._pool: list[_Model] = []
@@ -223,7 +97,7 @@ class MasterEngine:
         self._sends: list[_Sending] = []
         self._events: deque[Event] = deque()
         self._traffic = Traffic()
-        self._down, self._up = _Stopwatch(), _Stopwatch()
+        self._down, self._up = Stopwatch(), Stopwatch()
         self._round_started: float | None = None
         self._recent: deque[float] = deque(maxlen=_RECENT_ROUNDS)
         self._half_round = math.inf  # half the usual time of a round
