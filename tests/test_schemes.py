@@ -13,7 +13,7 @@ import contract
 import numpy as np
 import pytest
 
-from gradcode import Grouped, Subset, Uncoded, codes, design
+from gradcode import Grouped, Subset, Uncoded, codes, design, kernels
 from gradcode.errors import CodeParameterError, LoadWarning, NotDecodable
 
 pytestmark = pytest.mark.filterwarnings("ignore::gradcode.errors.LoadWarning")
@@ -278,16 +278,28 @@ def test_the_fingerprint_is_the_same_in_every_process():
     assert here[1] != Grouped(9, codes.gaussian(4, 2, seed=1)).fingerprint()
 
 
-def test_a_failed_decode_leaves_no_trace_of_the_callers_buffer(scheme, monkeypatch):
+@pytest.mark.parametrize("failing", [1, 2])
+def test_a_failed_decode_can_be_repeated_and_leaves_no_trace_of_the_callers_buffer(failing, monkeypatch):
+    scheme = design(4, stragglers=1, communication=1)  # two groups
+    gradients = np.random.default_rng(0).standard_normal((2, 10))
+    messages = contract.encode_all(scheme, gradients)
     decoder = scheme.decoder(10)
-    for worker in (0, 1):
-        decoder.add(worker, scheme.encode(worker, np.arange(10.0)))
+    decoder.add(0, messages[0])
+    decoder.add(3, messages[3])
+    real, calls = kernels.decode, []
+
+    def fails(*arguments, **options):
+        calls.append(1)
+        return 1 / 0 if len(calls) == failing else real(*arguments, **options)
+
     out = np.zeros(10)
     with monkeypatch.context() as patch:
-        patch.setattr("gradcode.kernels.decode", lambda *arguments, **options: 1 / 0)
+        patch.setattr(kernels, "decode", fails)
         with pytest.raises(ZeroDivisionError):
             decoder.result(out)
-    assert decoder.result() is not out
+    result = decoder.result()
+    assert result is not out
+    np.testing.assert_array_equal(result, gradients[0] + gradients[1])
 
 
 def test_out_is_filled_every_round_without_new_memory(scheme):

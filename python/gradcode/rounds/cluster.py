@@ -84,6 +84,8 @@ class Cluster:
     ----------
     log : list of RoundRecord
         Every round so far.
+    interrupts : Interrupts
+        ``with cluster.interrupts.shelter():`` keeps Ctrl-C out of everything but `gradient`.
     """
 
     def __init__(
@@ -101,7 +103,7 @@ class Cluster:
         self._engine = engine
         self._decoder = scheme.decoder(self.gradient_size, self.dtype)
         self._rounds = Rounds(scheme.n_workers, scheme.survivors(CONDITION_LIMIT[self.dtype]))
-        self._interrupts = interrupts or Interrupts()
+        self.interrupts = interrupts or Interrupts()
         self._failure: WorkerFailed | None = None
         self._model: npt.NDArray[Any] | None = None
         self._arrived: dict[int, Arrived] = {}
@@ -133,7 +135,7 @@ class Cluster:
         if out is not None:
             self._decoder.check_out(out)
         self._check_failure()
-        with self._interrupts.shelter():
+        with self.interrupts.shelter():
             return self._round(params, out)
 
     def _round(self, params: npt.NDArray[Any], out: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
@@ -201,7 +203,7 @@ class Cluster:
         tuple of int
             Workers that have not joined yet: empty unless the time ran out.
         """
-        with self._interrupts.shelter():
+        with self.interrupts.shelter():
             return self._wait_for_workers(timeout)
 
     def _wait_for_workers(self, timeout: float | None) -> tuple[int, ...]:
@@ -217,7 +219,7 @@ class Cluster:
             raise self._failure
 
     def _check_interrupts(self) -> None:
-        if self._interrupts.take():
+        if self.interrupts.take():
             raise KeyboardInterrupt
 
     def _handle(self, event: Event | None) -> None:

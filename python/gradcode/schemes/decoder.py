@@ -23,8 +23,8 @@ CONDITION_LIMIT = {np.dtype(np.float32): 1e4, np.dtype(np.float64): 1e8}
 class Decoder:
     """Recovers the exact sum of all gradients from whichever workers answer first.
 
-    Made by `GradientCode.decoder`. Messages are kept by reference until `reset` (or until their group has been
-    decoded), so they must not be overwritten before.
+    Made by `GradientCode.decoder`. Messages are kept by reference until `reset`, so they must not be overwritten
+    before.
 
     Parameters
     ----------
@@ -54,9 +54,8 @@ class Decoder:
         self.message_size = scheme.message_size(self.gradient_size, self.dtype)
         self._survivors = scheme.survivors(CONDITION_LIMIT[self.dtype])
         self._messages: dict[int, npt.NDArray[Any]] = {}
-        self._folded: set[int] = set()
+        self._folded: dict[int, tuple[int, ...]] = {}  # systems in the sum, with the workers used
         self._next = 0  # where to look for the next decodable system
-        self._used: set[int] = set()
         self._sum: npt.NDArray[Any] | None = None
         self._result: npt.NDArray[Any] | None = None
 
@@ -107,13 +106,13 @@ class Decoder:
     @property
     def used(self) -> tuple[int, ...]:
         """Workers whose messages are in the sum so far, in increasing order."""
-        return tuple(sorted(self._used))
+        return tuple(sorted(worker for workers in self._folded.values() for worker in workers))
 
     def fold(self) -> bool:
         """Decode one group that is decodable now, while others are awaited; return whether there was one.
 
-        What has arrived of the group is used and released; later messages of its workers add nothing. Calling this
-        between arrivals leaves the last arrival with little work.
+        What has arrived of the group is used; later messages of its workers add nothing. Calling this between
+        arrivals leaves the last arrival with little work.
         """
         ready = self._next_system()
         if ready is None or self._result is not None:
@@ -149,8 +148,14 @@ class Decoder:
             total = self._sum
             if total is None:
                 total = np.empty(self.gradient_size, self.dtype) if out is None else out
-            while (system := self._next_system()) is not None:
-                self._fold_into(system, total)
+            before = dict(self._folded)
+            try:
+                while (system := self._next_system()) is not None:
+                    self._fold_into(system, total)
+            except BaseException:
+                if total is not self._sum:
+                    self._folded = before  # what went into this buffer is not kept
+                raise
             self._result = total
             if out is None:
                 self._sum = None  # the caller's now
@@ -164,7 +169,6 @@ class Decoder:
         self._result = None
         self._folded.clear()
         self._next = 0
-        self._used.clear()
         self._messages.clear()
         self._survivors.reset()
 
@@ -198,7 +202,4 @@ class Decoder:
             total,
             accumulate=bool(self._folded),
         )
-        self._folded.add(index)
-        self._used.update(workers)
-        for worker in workers:
-            del self._messages[worker]
+        self._folded[index] = workers

@@ -96,10 +96,12 @@ class _Master:
     def main(self, cluster: Cluster) -> str:
         """Train, report, and keep the result; returns how it ended."""
         try:
-            if self.config.output is None:
-                return self._train(cluster, None)
-            with RunOutput(Path(self.config.output)) as output:
-                return self._train(cluster, output)
+            # Only a round is interrupted, so that records and files are never torn.
+            with cluster.interrupts.shelter():
+                if self.config.output is None:
+                    return self._train(cluster, None)
+                with RunOutput(Path(self.config.output)) as output:
+                    return self._train(cluster, output)
         except Exception as error:
             self._emit(failure_event(error))  # now, and not after all workers have left
             error.gradcode_reported = True  # type: ignore[attr-defined]
