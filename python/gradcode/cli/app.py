@@ -37,7 +37,9 @@ def options(
 
 @app.command(epilog=_SERVED)
 def train(
-    workers: Annotated[int | None, typer.Option(help="Workers n. Default: 6, or all ranks but the master's.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help=f"Workers n. Default: {TrainConfig.workers}, or all ranks but the master's.")
+    ] = None,
     stragglers: Annotated[
         int | None,
         typer.Option(
@@ -84,7 +86,7 @@ def train(
     served = inside_mpi()
     speaks = True  # under mpirun, one rank speaks for all
     try:
-        size = 7
+        size = TrainConfig.workers + 1
         if served:
             from gradcode.mpi import load_mpi
 

@@ -16,6 +16,7 @@ from gradcode.errors import ProtocolError
 from gradcode.mpi.polling import Backoff
 from gradcode.mpi.wire import (
     HEADER_BYTES,
+    MASTER,
     MAX_TRACEBACK_BYTES,
     Header,
     Kind,
@@ -27,8 +28,6 @@ from gradcode.mpi.wire import (
 )
 
 __all__ = ["Link"]
-
-_MASTER = 0
 
 
 class Link:
@@ -81,7 +80,7 @@ class Link:
                     f"{header.piece} of {header.kind.name} of {header.length} bytes of {header.dtype}"
                 )
             part = payload[piece_span(payload.size, header.piece)]
-            status = self._complete(self._data.Irecv([part, MPI.BYTE], _MASTER, tag_of(header.round)), True)
+            status = self._complete(self._data.Irecv([part, MPI.BYTE], MASTER, tag_of(header.round)), True)
             if status.Get_count(MPI.BYTE) != part.size:
                 raise ProtocolError(f"piece {header.piece} of the model of round {header.round} came short")
             expected_piece += 1
@@ -107,7 +106,7 @@ class Link:
                 Kind.RESULT, round_, piece, pieces, payload.size, part.size, compute_ns, np.dtype(message.dtype)
             )
             self._send_note(header, round_, scalars if piece == 0 else ())
-            self._complete(self._data.Isend([part, MPI.BYTE], _MASTER, tag_of(round_)), True)
+            self._complete(self._data.Isend([part, MPI.BYTE], MASTER, tag_of(round_)), True)
         return True
 
     def abandon(self, round_: int) -> None:
@@ -118,7 +117,7 @@ class Link:
         """Tell the master that the user's code raised; keeps the end of a long traceback."""
         text = np.frombuffer(traceback.encode(errors="backslashreplace")[-MAX_TRACEBACK_BYTES:] or b"?", np.uint8)
         self._send_note(Header(Kind.FAILED, 0, 0, 1, text.size, text.size), 0)
-        self._complete(self._data.Isend([text, MPI.BYTE], _MASTER, tag_of(0)), True)
+        self._complete(self._data.Isend([text, MPI.BYTE], MASTER, tag_of(0)), True)
 
     def leave(self) -> None:
         """Answer the master's stop; afterwards nothing is posted or under way."""
@@ -129,12 +128,12 @@ class Link:
         self._send_note(Header(Kind.BYE), 0)
 
     def _receive_note(self, in_message: bool) -> Header:
-        status = self._complete(self._data.Irecv([self._note, MPI.BYTE], _MASTER, MPI.ANY_TAG), in_message)
+        status = self._complete(self._data.Irecv([self._note, MPI.BYTE], MASTER, MPI.ANY_TAG), in_message)
         header, _ = unpack_note(self._note[: status.Get_count(MPI.BYTE)])
         return header
 
     def _send_note(self, header: Header, round_: int, scalars: Sequence[Mapping[str, float]] = ()) -> None:
-        self._complete(self._data.Isend([pack_note(header, scalars), MPI.BYTE], _MASTER, tag_of(round_)), True)
+        self._complete(self._data.Isend([pack_note(header, scalars), MPI.BYTE], MASTER, tag_of(round_)), True)
 
     def _complete(self, request: MPI.Request, transferring: bool) -> MPI.Status:
         """Wait for a request, taking in control notes meanwhile."""
@@ -147,7 +146,7 @@ class Link:
         return status
 
     def _post_control(self) -> None:
-        self._control_request = self._control.Irecv([self._control_note, MPI.BYTE], _MASTER, MPI.ANY_TAG)
+        self._control_request = self._control.Irecv([self._control_note, MPI.BYTE], MASTER, MPI.ANY_TAG)
 
     def _poll_control(self) -> bool:
         """Take in a control note, if one has come."""

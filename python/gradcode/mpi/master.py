@@ -139,7 +139,7 @@ class MasterEngine:
         self._send_piece(worker, round, buffer, 0)
 
     def close(self, round: int, workers: Iterable[int]) -> None:
-        """Tell `workers` that `round` and all before it are over."""
+        """Tell `workers` that `round` is over."""
         if self._round_started is not None:
             self._recent.append(time.perf_counter() - self._round_started)
             self._half_round = 0.5 * statistics.median(self._recent)

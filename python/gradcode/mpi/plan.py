@@ -14,7 +14,7 @@ import numpy as np
 from gradcode._validate import check_dtype, check_int, check_number
 from gradcode._version import __version__
 from gradcode.mpi.task import Gradient, Load
-from gradcode.mpi.wire import VERSION
+from gradcode.mpi.wire import MASTER, VERSION
 from gradcode.rounds import Cluster
 from gradcode.schemes import GradientCode
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["Plan"]
 
 logger = logging.getLogger("gradcode")
-
-_MASTER = 0
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ class Plan:
                 f"the number of ranks must be n_workers + 1 = {ranks} (the workers and the master), "
                 f"got {comm.size} with n_workers={scheme.n_workers}; start it with: mpirun -n {ranks}"
             )
-        if comm.rank == _MASTER:
+        if comm.rank == MASTER:
             _check_memory(scheme, size, dtype)
         return json.dumps(
             {

@@ -17,6 +17,7 @@ from gradcode.mpi.link import Link
 from gradcode.mpi.master import MasterEngine
 from gradcode.mpi.placement import place
 from gradcode.mpi.plan import Plan
+from gradcode.mpi.wire import MASTER
 from gradcode.mpi.worker import serve
 from gradcode.rounds import Cluster, Interrupts
 from gradcode.rounds.interrupts import ignored_signals
@@ -25,8 +26,6 @@ __all__ = ["run_session"]
 
 logger = logging.getLogger("gradcode")
 
-_MASTER = 0
-
 # Engines that workers have not taken leave of: MPI may still write into their buffers, so they are never freed.
 _unfinished: list[MasterEngine] = []
 
@@ -34,7 +33,7 @@ _unfinished: list[MasterEngine] = []
 def run_session(plan: Plan, comm: MPI.Comm) -> Any:
     """See `gradcode.mpi.run`."""
     interrupts = Interrupts()
-    with interrupts.handling() if comm.rank == _MASTER else ignored_signals():
+    with interrupts.handling() if comm.rank == MASTER else ignored_signals():
         agree(comm, together(comm, lambda: plan.check(comm)))
         data, control = comm.Dup(), comm.Dup()
         for channel in (data, control):
@@ -42,7 +41,7 @@ def run_session(plan: Plan, comm: MPI.Comm) -> Any:
         clean = False
         try:
             ranks = place(plan.scheme, gather_texts(data, MPI.Get_processor_name()))
-            if comm.rank == _MASTER:
+            if comm.rank == MASTER:
                 result, error, clean = _lead(plan, data, control, ranks, interrupts)
             else:
                 serve(Link(data, control), plan, ranks.index(comm.rank))

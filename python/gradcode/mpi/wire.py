@@ -21,11 +21,13 @@ from gradcode.errors import ProtocolError
 
 __all__ = [
     "HEADER_BYTES",
+    "MASTER",
     "MAX_SCALARS",
     "MAX_TRACEBACK_BYTES",
     "NAME_BYTES",
     "PIECE_BYTES",
     "TAG_RING",
+    "VERSION",
     "Header",
     "Kind",
     "note_capacity",
@@ -37,6 +39,7 @@ __all__ = [
 ]
 
 VERSION = 1
+MASTER = 0  # the master's rank
 PIECE_BYTES = 64 * 2**20
 # Each rank has at most one message under way, so a few tags are enough to tell neighbouring rounds apart.
 TAG_RING = 4

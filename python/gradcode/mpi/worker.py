@@ -43,10 +43,9 @@ class _Share:
         for position, number, subset, data in self._parts:
             if not wanted(round_):
                 return None
-            seed = np.random.SeedSequence([self._plan.seed, round_, subset.index, number]).generate_state(1, np.uint64)[
-                0
-            ]
-            task = Task(data, subset, self._worker, round_, int(seed), wanted)
+            entropy = [self._plan.seed, round_, subset.index, number]
+            seed = int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0])
+            task = Task(data, subset, self._worker, round_, seed, wanted)
             outcome = self._plan.gradient(params, task)
             if outcome is None:
                 if task.wanted():

@@ -107,11 +107,6 @@ class Rounds:
         self._busy: list[int | None] = [None] * n_workers
 
     @property
-    def answered(self) -> frozenset[int]:
-        """Workers whose messages count in the last round opened."""
-        return self._survivors.answered
-
-    @property
     def busy(self) -> tuple[int, ...]:
         """Workers at work, for whatever round."""
         return tuple(worker for worker, round_ in enumerate(self._busy) if round_ is not None)

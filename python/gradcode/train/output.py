@@ -11,6 +11,8 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from gradcode.train.files import replacing
+
 __all__ = ["RunOutput"]
 
 
@@ -55,9 +57,7 @@ class RunOutput:
         self._replace("result.json", lambda file: file.write(text.encode()))
 
     def _replace(self, name: str, write: Any) -> None:
-        temporary = self.directory / f".{name}.part"
-        with temporary.open("wb") as file:
+        with replacing(self.directory / name) as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(self.directory / name)

@@ -21,6 +21,7 @@ import scipy.sparse as sp
 from gradcode._validate import check_int
 from gradcode.errors import DataError
 from gradcode.train.data import Dataset, lipschitz
+from gradcode.train.files import replacing
 
 __all__ = ["Prepared", "open_prepared", "save"]
 
@@ -82,16 +83,11 @@ def save(dataset: Dataset, directory: str | os.PathLike[str]) -> None:
 
 
 def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file under a passing name, then give it its own in one step."""
-    passing = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with passing.open("wb") as file:
+        with replacing(path) as file:
             write(file)
-        passing.replace(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        passing.unlink(missing_ok=True)
 
 
 class Prepared:

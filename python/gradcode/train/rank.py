@@ -42,7 +42,6 @@ def main() -> int:
         sys.stdout.write(encode_event(event))
         sys.stdout.flush()
 
-    reported = False
     try:
         config = TrainConfig.from_json(configuration)
         prepared = together(comm, lambda: open_prepared(directory))
@@ -50,8 +49,7 @@ def main() -> int:
             emit({"event": "status", "message": "workers are loading their shares"})
         train(config, prepared, emit, float(launched_at))
     except (Exception, KeyboardInterrupt) as error:
-        reported = getattr(error, "gradcode_reported", False)
-        if comm.rank == 0 and not reported:
+        if comm.rank == 0 and not getattr(error, "gradcode_reported", False):
             emit(failure_event(error))
     # The launcher goes by the events; any other status would only make mpirun explain itself at length.
     return 0
