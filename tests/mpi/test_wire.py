@@ -14,7 +14,6 @@ from gradcode.errors import ProtocolError
 from gradcode.mpi import wire
 from gradcode.mpi.wire import (
     HEADER_BYTES,
-    MAX_SCALARS,
     PIECE_BYTES,
     Header,
     Kind,
@@ -23,27 +22,31 @@ from gradcode.mpi.wire import (
     piece_span,
     unpack_note,
 )
+from gradcode.rounds.share import MAX_SCALARS, NAME_BYTES
 
 F64 = np.dtype(np.float64)
-NAMES = st.text(min_size=1).filter(lambda name: len(name.encode()) <= wire.NAME_BYTES and "\0" not in name)
+NAMES = st.text(min_size=1).filter(lambda name: len(name.encode()) <= NAME_BYTES and "\0" not in name)
 
 
 @given(
     round_=st.integers(-(2**62), 2**62),
     length=st.integers(0, 2**40),
     ns=st.integers(0, 2**63),
+    memory=st.integers(0, 2**63),
     dtype=st.sampled_from(["float32", "float64", "uint8"]),
     scalars=st.lists(st.dictionaries(NAMES, st.floats(allow_nan=False), max_size=MAX_SCALARS), max_size=3),
     data=st.data(),
 )
-def test_what_is_packed_comes_back(round_, length, ns, dtype, scalars, data):
+def test_what_is_packed_comes_back(round_, length, ns, memory, dtype, scalars, data):
     pieces = piece_count(length)
     piece = data.draw(st.integers(0, max(0, pieces - 1)))
     span = piece_span(length, piece)
     assert span.start == piece * PIECE_BYTES and span.stop == min(length, span.start + PIECE_BYTES)
     assert pieces == 0 or span.start < span.stop
     count = sum(map(len, scalars))
-    header = Header(Kind.RESULT, round_, piece, pieces, length, span.stop - span.start, ns, np.dtype(dtype), count)
+    header = Header(
+        Kind.RESULT, round_, piece, pieces, length, span.stop - span.start, ns, np.dtype(dtype), count, memory
+    )
     note = pack_note(header, scalars)
     assert len(note) <= wire.note_capacity(len(scalars))
     assert unpack_note(note, held=len(scalars)) == (header, tuple(scalars))
@@ -63,7 +66,7 @@ GOOD = pack_note(Header(Kind.RESULT, 3, 0, 1, 80, 80, 5, F64))
         (lambda n: n[:63], "at least 64 bytes, got 63"),
         (lambda n: b"", "at least 64 bytes, got 0"),
         (lambda n: b"HTTP" + n[4:], "magic must be b'GRCD', got b'HTTP'"),
-        (lambda n: n[:4] + struct.pack("<H", 2) + n[6:], "version must be 1, got 2"),
+        (lambda n: n[:4] + struct.pack("<H", 1) + n[6:], "version must be 2, got 1"),
         (lambda n: n[:6] + struct.pack("<H", 99) + n[8:], "kind must be one of .*, got 99"),
         (lambda n: n[:48] + struct.pack("<H", 7) + n[50:], "dtype must be one of .*, got 7"),
         (lambda n: n + b"\0", "wrong size of 65 bytes"),

@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcode.errors import MissingExtra
-from gradcode.mpi.task import Gradient, Task
-from gradcode.rounds import Cluster
+from gradcode.rounds import Cluster, Gradient, Plan, Task
 from gradcode.schemes import GradientCode, Subset
 
 if TYPE_CHECKING:
@@ -95,11 +94,10 @@ def run(
     """
     world = load_mpi()
 
-    from gradcode.mpi.plan import Plan
     from gradcode.mpi.session import run_session
 
-    plan = Plan(main, scheme, gradient, gradient_size, data, dtype, chunks, seed, configuration or {}, goodbye_seconds)
-    result: Result | None = run_session(plan, world if comm is None else comm)
+    plan = Plan(main, scheme, gradient, gradient_size, data, dtype, chunks, seed, goodbye_seconds)
+    result: Result | None = run_session(plan, configuration or {}, world if comm is None else comm)
     return result
 
 

@@ -111,7 +111,9 @@ class Inbox:
         self._piece = 0
         self.expected = None
         up.leave()
-        return Arrived(self.worker, header.round, self.message, self._scalars, header.compute_ns * 1e-9)
+        return Arrived(
+            self.worker, header.round, self.message, self._scalars, header.compute_ns * 1e-9, header.peak_memory
+        )
 
     def _check_result(self, header: Header) -> None:
         if header.dtype != self.message.dtype or header.length != self.message.nbytes or header.piece != self._piece:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
+from gradcode._memory import peak_memory
 from gradcode.errors import ProtocolError
 from gradcode.mpi.polling import Backoff
 from gradcode.mpi.wire import (
@@ -103,7 +104,15 @@ class Link:
                 return False
             part = payload[piece_span(payload.size, piece)]
             header = Header(
-                Kind.RESULT, round_, piece, pieces, payload.size, part.size, compute_ns, np.dtype(message.dtype)
+                Kind.RESULT,
+                round_,
+                piece,
+                pieces,
+                payload.size,
+                part.size,
+                compute_ns,
+                message.dtype,
+                peak_memory=peak_memory(),
             )
             self._send_note(header, round_, scalars if piece == 0 else ())
             self._complete(self._data.Isend([part, MPI.BYTE], MASTER, tag_of(round_)), True)

@@ -6,20 +6,21 @@ import atexit
 import logging
 import sys
 import traceback
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from mpi4py import MPI
 
 from gradcode.errors import ProtocolError
+from gradcode.mpi.admission import admit
 from gradcode.mpi.agreement import agree, gather_texts, together
 from gradcode.mpi.link import Link
 from gradcode.mpi.master import MasterEngine
 from gradcode.mpi.placement import place
-from gradcode.mpi.plan import Plan
 from gradcode.mpi.wire import MASTER
 from gradcode.mpi.worker import serve
-from gradcode.rounds import Cluster, Interrupts
+from gradcode.rounds import Cluster, Interrupts, Plan
 from gradcode.rounds.interrupts import ignored_signals
 
 __all__ = ["run_session"]
@@ -30,11 +31,11 @@ logger = logging.getLogger("gradcode")
 _unfinished: list[MasterEngine] = []
 
 
-def run_session(plan: Plan, comm: MPI.Comm) -> Any:
+def run_session(plan: Plan, configuration: Mapping[str, object], comm: MPI.Comm) -> Any:
     """See `gradcode.mpi.run`."""
     interrupts = Interrupts()
     with interrupts.handling() if comm.rank == MASTER else ignored_signals():
-        agree(comm, together(comm, lambda: plan.check(comm)))
+        agree(comm, together(comm, lambda: admit(plan, configuration, comm)))
         data, control = comm.Dup(), comm.Dup()
         for channel in (data, control):
             channel.Set_errhandler(MPI.ERRORS_RETURN)  # errors become exceptions, here and not in MPI

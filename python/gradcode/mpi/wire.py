@@ -18,13 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcode.errors import ProtocolError
+from gradcode.rounds.share import MAX_SCALARS, NAME_BYTES
 
 __all__ = [
     "HEADER_BYTES",
     "MASTER",
-    "MAX_SCALARS",
     "MAX_TRACEBACK_BYTES",
-    "NAME_BYTES",
     "PIECE_BYTES",
     "TAG_RING",
     "VERSION",
@@ -38,17 +37,15 @@ __all__ = [
     "unpack_note",
 ]
 
-VERSION = 1
+VERSION = 2
 MASTER = 0  # the master's rank
 PIECE_BYTES = 64 * 2**20
 # Each rank has at most one message under way, so a few tags are enough to tell neighbouring rounds apart.
 TAG_RING = 4
-MAX_SCALARS = 16
-NAME_BYTES = 24
 MAX_TRACEBACK_BYTES = 64 * 2**10
 
 _MAGIC = b"GRCD"
-_HEADER = struct.Struct("<4sHHqIIQQQHH12x")
+_HEADER = struct.Struct("<4sHHqIIQQQHHQ4x")
 _SCALAR = struct.Struct(f"<{NAME_BYTES}sIxxxxd")
 HEADER_BYTES = _HEADER.size
 
@@ -85,6 +82,7 @@ class Header(NamedTuple):
     compute_ns: int = 0
     dtype: np.dtype[Any] = np.dtype(np.uint8)
     scalars: int = 0
+    peak_memory: int = 0  # resident bytes of the sender, 0 where unknown
 
 
 def tag_of(round_: int) -> int:
@@ -125,6 +123,7 @@ def pack_note(header: Header, scalars: Sequence[Mapping[str, float]] = ()) -> by
         header.compute_ns,
         _DTYPE_CODES[header.dtype],
         len(records),
+        header.peak_memory,
     )
     return packed + b"".join(records)
 
@@ -140,7 +139,8 @@ def unpack_note(note: npt.NDArray[np.uint8] | bytes, held: int = 0) -> tuple[Hea
     data = bytes(note)
     if len(data) < HEADER_BYTES:
         raise ProtocolError(f"a note must have at least {HEADER_BYTES} bytes, got {len(data)}")
-    magic, version, kind, round_, piece, pieces, length, piece_length, ns, code, count = _HEADER.unpack_from(data)
+    fields = _HEADER.unpack_from(data)
+    magic, version, kind, round_, piece, pieces, length, piece_length, ns, code, count, memory = fields
     if magic != _MAGIC:
         raise ProtocolError(f"magic must be {_MAGIC!r}, got {magic!r}")
     if version != VERSION:
@@ -167,5 +167,5 @@ def unpack_note(note: npt.NDArray[np.uint8] | bytes, held: int = 0) -> tuple[Hea
             scalars[position][name.rstrip(b"\0").decode()] = value
         except UnicodeDecodeError:
             raise ProtocolError(f"a scalar's name must be UTF-8, got {name!r}") from None
-    header = Header(Kind(kind), round_, piece, pieces, length, piece_length, ns, _DTYPES[code], count)
+    header = Header(Kind(kind), round_, piece, pieces, length, piece_length, ns, _DTYPES[code], count, memory)
     return header, scalars

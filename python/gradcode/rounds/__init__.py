@@ -1,9 +1,12 @@
-"""The coded round: a pure state machine, the seam to an engine, and the cluster that joins the two."""
+"""The coded round: a pure state machine, the seam to an engine, and what master and workers do on either side of it."""
 
 from gradcode.rounds.cluster import Cluster, RoundRecord
 from gradcode.rounds.engine import Abandoned, Arrived, Engine, Event, Failed, Joined, Traffic
 from gradcode.rounds.interrupts import Interrupts
 from gradcode.rounds.machine import Action, Arrival, Close, Count, Discard, Finish, Rounds, Send
+from gradcode.rounds.plan import Plan
+from gradcode.rounds.share import Share
+from gradcode.rounds.task import Gradient, Load, Task, task_seed
 
 __all__ = [
     "Abandoned",
@@ -18,10 +21,16 @@ __all__ = [
     "Event",
     "Failed",
     "Finish",
+    "Gradient",
     "Interrupts",
     "Joined",
+    "Load",
+    "Plan",
     "RoundRecord",
     "Rounds",
     "Send",
+    "Share",
+    "Task",
     "Traffic",
+    "task_seed",
 ]

@@ -84,6 +84,8 @@ class Cluster:
     ----------
     log : list of RoundRecord
         Every round so far.
+    peak_memory : list of int
+        For each worker the most bytes that its process has held resident, by its last answer; 0 where it is not known.
     interrupts : Interrupts
         ``with cluster.interrupts.shelter():`` keeps Ctrl-C out of everything but `gradient`.
     """
@@ -100,6 +102,7 @@ class Cluster:
         self.gradient_size = check_int("gradient_size", gradient_size, 1)
         self.dtype = check_dtype("dtype", dtype)
         self.log: list[RoundRecord] = []
+        self.peak_memory = [0] * scheme.n_workers
         self._engine = engine
         self._decoder = scheme.decoder(self.gradient_size, self.dtype)
         self._rounds = Rounds(scheme.n_workers, scheme.survivors(CONDITION_LIMIT[self.dtype]))
@@ -227,6 +230,7 @@ class Cluster:
             case Joined(worker):
                 self._execute(self._rounds.join(worker))
             case Arrived(worker, round_):
+                self.peak_memory[worker] = event.peak_memory
                 self._execute(self._rounds.arrive(Arrival(worker, round_)), event)
             case Abandoned(worker, round_):
                 self._execute(self._rounds.arrive(Arrival(worker, round_, abandoned=True)))

@@ -23,7 +23,8 @@ class Arrived:
     """A worker's message has arrived in full.
 
     `message` is the engine's buffer: it is valid until the worker is sent the next model. `scalars` has one mapping
-    of name to value for each subset that the worker holds.
+    of name to value for each subset that the worker holds. `peak_memory` is what the worker's process has held resident
+    at most, in bytes; 0 where there is no such number.
     """
 
     worker: int
@@ -31,6 +32,7 @@ class Arrived:
     message: npt.NDArray[Any]
     scalars: tuple[Mapping[str, float], ...] = ()
     compute_seconds: float = 0.0
+    peak_memory: int = 0
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from types import FrameType
 __all__ = ["Interrupts", "ignored_signals"]
 
 # mpirun answers its own Ctrl-C by sending SIGTERM to every rank.
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 class Interrupts:

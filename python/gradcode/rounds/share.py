@@ -1,0 +1,89 @@
+"""A worker's part of the data, and the message that it makes of it in every round."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gradcode.rounds.plan import Plan
+from gradcode.rounds.task import Task
+
+__all__ = ["MAX_SCALARS", "NAME_BYTES", "Share"]
+
+MAX_SCALARS = 16
+NAME_BYTES = 24
+
+
+class Share:
+    """A worker's subsets in chunks, with their data, and the message that it builds from them.
+
+    Parameters
+    ----------
+    plan : Plan
+        The run; its loader is called for every chunk.
+    worker : int
+        Which worker this is.
+
+    Attributes
+    ----------
+    message : ndarray
+        What the last `compute` has built.
+    """
+
+    def __init__(self, plan: Plan, worker: int) -> None:
+        self._plan = plan
+        self._worker = worker
+        self._dtype = np.dtype(plan.dtype)
+        subsets = plan.scheme.subsets(worker)
+        self._held = len(subsets)
+        self._parts = [
+            (position, number, chunk, plan.load(chunk) if plan.load is not None else None)
+            for position, subset in enumerate(subsets)
+            for number, chunk in enumerate(subset.split(plan.chunks))
+        ]
+        self.message = np.empty(plan.scheme.message_size(plan.gradient_size, self._dtype), self._dtype)
+
+    def compute(
+        self, params: npt.NDArray[Any], round_: int, wanted: Callable[[int], bool]
+    ) -> tuple[dict[str, float], ...] | None:
+        """Fill `message`; return the scalars of each subset, or None if the round ended meanwhile."""
+        scalars: tuple[dict[str, float], ...] = tuple({} for _ in range(self._held))
+        first = True
+        for position, number, subset, data in self._parts:
+            if not wanted(round_):
+                return None
+            task = Task(data, subset, number, self._worker, round_, self._plan.seed, wanted)
+            outcome = self._plan.gradient(params, task)
+            if outcome is None:
+                if task.wanted():
+                    raise TypeError("gradient returned None though task.wanted() is True; it must return an array")
+                return None
+            vector, reported = outcome if isinstance(outcome, tuple) else (outcome, {})
+            self._check_vector(vector)
+            for name, value in reported.items():
+                _check_scalar(name, value)
+                scalars[position][name] = scalars[position].get(name, 0.0) + float(value)
+            if len(scalars[position]) > MAX_SCALARS:
+                raise ValueError(f"gradient may report at most {MAX_SCALARS} scalars, got {sorted(scalars[position])}")
+            self._plan.scheme.encode_part(self._worker, position, vector, self.message, accumulate=not first)
+            first = False
+        return scalars
+
+    def _check_vector(self, vector: Any) -> None:
+        rule = f"gradient must return a contiguous {self._dtype.name} array of shape ({self._plan.gradient_size},)"
+        if not isinstance(vector, np.ndarray):
+            raise TypeError(f"{rule}, got {type(vector).__name__}")
+        if vector.dtype != self._dtype:
+            raise TypeError(f"{rule}, got dtype {vector.dtype}")
+        if vector.shape != (self._plan.gradient_size,) or not vector.flags.c_contiguous:
+            raise ValueError(f"{rule}, got shape {vector.shape} with strides {vector.strides}")
+
+
+def _check_scalar(name: Any, value: Any) -> None:
+    if not isinstance(name, str) or not 1 <= len(name.encode()) <= NAME_BYTES or "\0" in name:
+        raise ValueError(f"a scalar's name must be a string of 1..{NAME_BYTES} bytes without NUL, got {name!r}")
+    if not np.isscalar(value) or isinstance(value, (str, bytes)):
+        raise TypeError(f"scalar {name!r} must be a number, got {value!r}")
