@@ -19,6 +19,14 @@ def pytest_report_header(config):
     return f"gradcode: kernel level {gc_core.cpu.level()}, seed {config.getoption('--seed')}"
 
 
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory):
+    """Prepared data are kept for this test run only."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADCODE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def seed(request):
     return request.config.getoption("--seed")

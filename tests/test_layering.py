@@ -28,7 +28,7 @@ RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 # What may be imported when a module is imported; everything else is an extra, and imported where it is used.
 CORE = {"numpy", "scipy", "gradcode", "gc_core"} | set(sys.stdlib_module_names)
 # These modules are for users of the library they are named after.
-OPTIONAL = {"learn": {"sklearn"}, "torch": {"torch"}}
+OPTIONAL = {"learn": {"sklearn", "threadpoolctl"}, "torch": {"torch"}}
 MPI_MODULES = {"agreement", "inbox", "link", "master", "session"}
 
 
@@ -67,7 +67,7 @@ def test_imports_go_down_only(path):
         if parts[0] == "gradcode" and len(parts) > 1 and parts[1] in RANK and executed:
             assert RANK[parts[1]] <= RANK[layer], f"{layer} must not import {name}"
         extra = parts[0] not in CORE
-        allowed = parts[0] in OPTIONAL.get(layer, ()) or path.stem == "app"
+        allowed = parts[0] in OPTIONAL.get(layer, ()) or (layer == "cli" and path.stem != "__init__")
         allowed |= layer == "mpi" and path.stem in MPI_MODULES and parts[0] == "mpi4py"
         if extra and executed:
             assert allowed, f"{name} is an extra: import it where it is used"

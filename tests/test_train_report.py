@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from gradcode.train.comparison import comparison_text
 from gradcode.train.report import Reporter, summary
 
 STARTED = {
@@ -31,7 +32,8 @@ def result(n_workers=6, rounds=100, **change):
         "status": "completed",
         "rounds": rounds,
         "iterations": 100,
-        "test_auc": 0.98765,
+        "stopped": "iterations",
+        "test": {"auc": 0.98765, "accuracy": 0.95},
         "loss": 123.456,
         "train_seconds": 3.5,
         "startup_seconds": 0.8,
@@ -40,6 +42,7 @@ def result(n_workers=6, rounds=100, **change):
         "seconds_up": 61.0,
         "bytes_down": 10_300_000,
         "bytes_up": 512,
+        "memory": {"master": 120_000_000, "workers": [95_000_000, None] + [90_000_000] * (n_workers - 2)},
         "used": [rounds] * (n_workers - 1) + [rounds // 2],
         "late": [0] * (n_workers - 1) + [rounds - rounds // 2],
         "configuration": {},
@@ -138,6 +141,29 @@ def test_exit_does_not_swallow_the_error(plain):
         raise KeyboardInterrupt
 
 
+def test_a_second_run_starts_afresh(plain):
+    reporter, out, _ = plain
+    for seconds in (9.0, 0.002):
+        reporter.handle(STARTED)
+        reporter.handle(round_event(0, seconds=seconds))
+        reporter.handle({"event": "finished", "result": result()})
+    assert rounds_shown(out) == [1, 1]
+    assert re.findall(r"(\S+ \S+)/round", out.getvalue()) == ["9.0 s", "2.0 ms"]
+
+
+def test_several_runs(plain):
+    reporter, out, _ = plain
+    results = {name: result(2, output=name) for name in ("uncoded", "coded")}
+    reporter.status("reading")
+    for name in results:
+        reporter.headline(name)
+    reporter.compare(results)
+    reporter.handle({"event": "report", "path": "out/comparison.html"})
+    assert out.getvalue() == (
+        f"reading ...\n\nuncoded\n\ncoded\n\n{comparison_text(results)}\nreport in out/comparison.html\n"
+    )
+
+
 # --- failure ----------------------------------------------------------------------------------------------------------
 
 
@@ -160,7 +186,7 @@ def test_failure_of_no_worker_without_traceback(capsys):
 @pytest.mark.parametrize(
     ("event", "rule"),
     [
-        ({}, "event must be one of status, started, round, finished, failed, got None"),
+        ({}, "event must be one of status, started, round, finished, failed, report, got None"),
         ({"event": "over"}, "event must be one of .*, got 'over'"),
         ({"event": "round", "round": 1}, "event 'round' must have the fields round, loss, .*, lacks 'loss'"),
         ({"event": "finished"}, "event 'finished' must have the fields result, lacks 'result'"),
@@ -176,20 +202,22 @@ def test_bad_events(plain, event, rule):
 
 def test_summary_text():
     assert summary(result()).splitlines() == [
-        "status      completed, 100 of 100 rounds",
-        "scheme      Grouped  load 3  stragglers 1  communication 2",
-        "test AUC    0.9877",
-        "loss        123.456",
-        "per round   median 4.1 ms  mean 5.0 ms  p95 250 ms",
-        "time        startup 800 ms  training 3.5 s",
-        "transfer    down 210 ms, 10.3 MB   up 61.0 s, 512 B",
-        "workers     0 ######## 100 used  0 late",
-        "            1 ######## 100 used  0 late",
-        "            2 ######## 100 used  0 late",
-        "            3 ######## 100 used  0 late",
-        "            4 ######## 100 used  0 late",
-        "            5 ####----  50 used 50 late",
-        "written to  runs/digits.json",
+        "status         completed, 100 of 100 rounds",
+        "scheme         Grouped  load 3  stragglers 1  communication 2",
+        "test AUC       0.9877",
+        "test accuracy  0.9500",
+        "loss           123.456",
+        "per round      median 4.1 ms  mean 5.0 ms  p95 250 ms",
+        "time           startup 800 ms  training 3.5 s",
+        "transfer       down 210 ms, 10.3 MB   up 61.0 s, 512 B",
+        "memory         master 120 MB  workers max 95.0 MB",
+        "workers        0 ######## 100 used  0 late",
+        "               1 ######## 100 used  0 late",
+        "               2 ######## 100 used  0 late",
+        "               3 ######## 100 used  0 late",
+        "               4 ######## 100 used  0 late",
+        "               5 ####----  50 used 50 late",
+        "written to     runs/digits.json",
     ]
 
 
@@ -205,7 +233,7 @@ def test_summary_fits_eighty_columns(n_workers, rounds):
     text = summary(result(n_workers, rounds, iterations=rounds))
     lines = text.splitlines()
     assert max(map(len, lines)) <= 80
-    assert len(lines) <= 8 + 32
+    assert len(lines) <= 10 + 32
     if n_workers <= 32:  # every worker once
         assert len(re.findall(r"\d+ used", text)) == n_workers
     else:
@@ -215,7 +243,7 @@ def test_summary_fits_eighty_columns(n_workers, rounds):
 
 def test_two_columns_read_downwards():
     lines = summary(result(9)).splitlines()
-    assert [re.findall(r"(\d+) [#-]{8}", line) for line in lines[7:12]] == [
+    assert [re.findall(r"(\d+) [#-]{8}", line) for line in lines[9:14]] == [
         ["0", "5"],
         ["1", "6"],
         ["2", "7"],
@@ -237,11 +265,46 @@ def test_bars_do_not_flatter():
 
 def test_summary_of_a_run_interrupted_at_once():
     none = {"mean": None, "median": None, "p95": None}
-    text = summary(result(2, 0, status="interrupted", test_auc=None, loss=None, seconds_per_round=none, output=None))
+    text = summary(result(2, 0, status="interrupted", test=None, loss=None, seconds_per_round=none, output=None))
     assert "status     interrupted, 0 of 100 rounds" in text
-    assert "test AUC   -" in text
+    assert "test" not in text
     assert "median -  mean -  p95 -" in text
     assert "written" not in text
+
+
+@pytest.mark.parametrize(
+    ("stopped", "text"),
+    [
+        ("iterations", "completed, 87 of 100 rounds"),
+        ("tolerance", "completed, 87 of 100 rounds (tolerance reached)"),
+        ("precision", "completed, 87 of 100 rounds (precision reached)"),
+    ],
+)
+def test_summary_says_why_a_run_ended(stopped, text):
+    assert summary(result(rounds=87, stopped=stopped)).splitlines()[0].split(None, 1) == ["status", text]
+
+
+def test_summary_of_scores():
+    scores = {"auc": None, "accuracy": 0.5, "r2": -1.25, "rmse": 53.123456}
+    lines = summary({"test": scores}).splitlines()[1:]
+    assert [line.split(None, 1)[1].split() for line in lines] == [
+        ["AUC", "-"],
+        ["accuracy", "0.5000"],
+        ["R2", "-1.2500"],
+        ["RMSE", "53.1235"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("memory", "line"),
+    [
+        ({"master": 1000, "workers": [None, 3000, 2000]}, "memory  master 1.0 kB  workers max 3.0 kB"),
+        ({"master": 1000, "workers": [None, None]}, "memory  master 1.0 kB"),
+        ({"master": None, "workers": [2000]}, "memory  workers max 2.0 kB"),
+    ],
+)
+def test_summary_of_memory(memory, line):
+    assert line in summary({"memory": memory}).splitlines()
 
 
 def test_summary_of_almost_nothing():
@@ -297,9 +360,24 @@ def test_terminal_shows_progress_and_then_a_panel(clock):
     assert "Grouped(6, load=3): 6 workers" in text
     assert re.search(r"round 100/100 ━+ loss 123.456 4.1 ms/round 0:00:0\d .* late 3,4,5 \+2", text)
     panel = text[text.index("╭") :]
-    assert "test AUC    0.9877" in panel
+    assert "test AUC       0.9877" in panel
     assert "5 ████░░░░  50 used 50 late" in panel
     assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("status", "full"), [("completed", True), ("interrupted", False)], ids=["completed", "interrupted"]
+)
+def test_bar_is_full_once_a_run_is_done_though_it_needed_fewer_rounds(clock, status, full):
+    console = terminal()
+    with Reporter(console, clock=clock) as reporter:
+        reporter.handle(STARTED)
+        for number in range(50):
+            clock.now += 0.01
+            reporter.handle(round_event(number))
+        reporter.handle({"event": "finished", "result": result(rounds=50, status=status, stopped="tolerance")})
+    last = [line for line in text_of(console).splitlines() if line.lstrip().startswith("round  50/100")][-1]
+    assert bool(re.search("100 ━+ loss", last)) == full
 
 
 @pytest.mark.parametrize("n_workers", [6, 32, 100])
@@ -391,7 +469,7 @@ def test_terminal_without_rich_gets_lines(monkeypatch):
         reporter.handle(round_event(0))
         reporter.handle({"event": "finished", "result": result()})
     assert "round   1/100  loss" in out.getvalue()
-    assert "test AUC    0.9877" in out.getvalue()
+    assert "test AUC       0.9877" in out.getvalue()
     assert "\x1b" not in out.getvalue()
 
 

@@ -114,6 +114,7 @@ def run(
     with interrupts.handling():
         engine = _Threads(plan)
         try:
+            engine.start()
             cluster = Cluster(engine, scheme, gradient_size, dtype, interrupts)
             with interrupts.exposed():
                 return main(cluster)
@@ -137,6 +138,9 @@ class _Threads:
             threading.Thread(target=self._work, args=(worker,), name=f"gradcode-worker-{worker}", daemon=True)
             for worker in range(n_workers)
         ]
+
+    def start(self) -> None:
+        """Start the workers; where that fails, `stop` ends those that run."""
         for thread in self._threads:
             thread.start()
 
@@ -148,8 +152,7 @@ class _Threads:
 
     def model(self, params: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """A copy, read-only; it lives for as long as a worker computes with it."""
-        if self._closed == math.inf:
-            raise GradCodeError("the run is over: its cluster can be used inside main only")
+        self._check_usable()
         model = params.copy()
         model.setflags(write=False)
         return model
@@ -165,6 +168,7 @@ class _Threads:
 
     def next(self, timeout: float) -> Event | None:
         """The next event, waiting for at most `timeout` seconds."""
+        self._check_usable()
         try:
             event = self._events.get(block=timeout > 0, timeout=timeout)
         except queue.Empty:
@@ -187,11 +191,15 @@ class _Threads:
         ):
             alive[0].join(min(left, _ATTENTION_SECONDS))
         if missing := [worker for worker, thread in enumerate(self._threads) if thread.is_alive()]:
-            logger.warning("gradcode: workers %s are still computing; left behind", ", ".join(map(str, missing)))
-        while (event := self.next(0)) is not None:
-            match event:
+            logger.warning("gradcode: workers %s have not ended; left behind", ", ".join(map(str, missing)))
+        while not self._events.empty():
+            match self._events.get():
                 case Failed(worker, text):
                     logger.warning("worker %d failed, too late to matter:\n%s", worker, text)
+
+    def _check_usable(self) -> None:
+        if self._closed == math.inf:
+            raise GradCodeError("the run is over: its cluster can be used inside main only")
 
     # -- the workers -----------------------------------------------------------------------------------------------
 

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, get_args
 
-from gradcode._validate import check_dtype, check_int, check_number
+from gradcode._validate import check_int, check_number
 from gradcode.codes import gaussian, harmonic, repetition
 from gradcode.errors import CodeParameterError
 from gradcode.schemes import Grouped, Uncoded, design
 from gradcode.train.delays import Delays
+from gradcode.train.losses import LOSSES
+from gradcode.train.optimisers import STOCHASTIC
+from gradcode.train.source import Source
 
-__all__ = ["Code", "DType", "DelayKind", "OptimiserName", "Scheme", "TrainConfig"]
+__all__ = ["Code", "DType", "DelayKind", "LossName", "OptimiserName", "Scheme", "TrainConfig", "variants"]
 
 Scheme = Literal["grouped", "uncoded"]
 Code = Literal["auto", "harmonic", "gaussian", "repetition"]
-OptimiserName = Literal["nesterov", "gd"]
+LossName = Literal["logistic", "multinomial", "squared"]
+OptimiserName = Literal["nesterov", "gd", "lbfgs", "sgd", "adam"]
 DelayKind = Literal["transient", "busy"]
 DType = Literal["float32", "float64"]
+
+_BATCH = 256  # rows, of a stochastic optimiser
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,7 @@ class TrainConfig:
     """Configuration of `gradcode train`; the command's help explains the fields.
 
     `stragglers` is None for the scheme's default: 1, or 0 where the scheme or a single worker tolerates none.
-    `rate` is None for 1/(Lipschitz constant of the objective's gradient).
+    `rate` is None for the optimiser's own choice, `batch` for 256 rows where the optimiser draws batches.
 
     Raises
     ------
@@ -41,18 +48,22 @@ class TrainConfig:
     communication: int = 1
     scheme: Scheme = "grouped"
     code: Code = "auto"
-    data: str | None = None
+    source: Source = field(default_factory=Source)
+    loss: LossName = "logistic"
     optimiser: OptimiserName = "nesterov"
     iterations: int = 100
     rate: float | None = None
+    tolerance: float = 0.0
+    batch: int | None = None
     regularisation: float = 1e-3
+    start: str | None = None
     seed: int = 0
-    dtype: DType = "float64"
     chunks: int = 1
     delay: float = 0.0
     delayed: int = 0
     delay_kind: DelayKind = "transient"
     output: str | None = None
+    command: str = ""
 
     def __post_init__(self) -> None:
         """Check every field, and that they fit each other."""
@@ -62,20 +73,55 @@ class TrainConfig:
         check_int("seed", self.seed, 0, 2**32 - 1)
         check_int("chunks", self.chunks, 1)
         check_number("regularisation", self.regularisation, 0)
-        if self.rate is not None:
-            check_number("rate", self.rate, 0, strict=True)
-        check_dtype("dtype", self.dtype)
+        check_number("tolerance", self.tolerance, 0)
         for name, value, allowed in [
             ("scheme", self.scheme, get_args(Scheme)),
             ("code", self.code, get_args(Code)),
+            ("loss", self.loss, get_args(LossName)),
             ("optimiser", self.optimiser, get_args(OptimiserName)),
         ]:
             if value not in allowed:
                 raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
+        if self.source.target != LOSSES[self.loss].target:
+            raise ValueError(
+                f"source.target must be {LOSSES[self.loss].target} for loss {self.loss}, got {self.source.target}"
+            )
+        self._check_optimiser()
         if (self.delay > 0) != (self.delayed > 0):
             raise ValueError(f"delay and delayed go together, got delay={self.delay:g} with delayed={self.delayed}")
         self.delays()
         self.gradient_code  # noqa: B018 - made here so that it is checked here
+
+    def _check_optimiser(self) -> None:
+        if self.rate is not None:
+            check_number("rate", self.rate, 0, strict=True)
+            if self.optimiser == "lbfgs":
+                raise ValueError(
+                    f"rate must be left out with optimiser lbfgs, which searches for it, got {self.rate:g}"
+                )
+        if self.optimiser in STOCHASTIC:
+            if self.tolerance:
+                raise ValueError(
+                    f"tolerance must be 0 with optimiser {self.optimiser}, whose gradients are noisy, "
+                    f"got {self.tolerance:g}"
+                )
+            check_int("batch", _BATCH if self.batch is None else self.batch, 1)
+        elif self.batch is not None:
+            stochastic = " or ".join(sorted(STOCHASTIC))
+            raise ValueError(f"batch needs optimiser {stochastic}, got batch={self.batch} with {self.optimiser}")
+
+    @property
+    def dtype(self) -> str:
+        """Element type of data, parameters and messages."""
+        return self.source.dtype
+
+    def batch_rows(self, n_rows: int) -> int | None:
+        """Rows drawn in every round, out of `n_rows`; None where all are used."""
+        if self.optimiser not in STOCHASTIC:
+            return None
+        if self.batch is None:
+            return min(_BATCH, n_rows)
+        return check_int("batch", self.batch, 1, n_rows, "the number of training rows above")
 
     @cached_property
     def gradient_code(self) -> Grouped:
@@ -119,10 +165,63 @@ class TrainConfig:
     def from_json(cls, text: str) -> TrainConfig:
         """The configuration that `to_json` wrote."""
         values: dict[str, Any] = json.loads(text)
-        return cls(**values)
+        return cls(**{**values, "source": Source(**values["source"])})
 
     def shared(self) -> dict[str, object]:
         """What all ranks must agree on."""
         values = dataclasses.asdict(self)
-        del values["output"]  # the master's alone
+        for name in ("output", "start", "command"):  # the master's alone
+            del values[name]
         return values
+
+
+def variants(config: TrainConfig, names: Iterable[str]) -> dict[str, TrainConfig]:
+    """The configurations that ``--compare`` runs in turn, by name, in the order given.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        What all of them have in common; with an output directory, each gets one inside it.
+    names : iterable of str
+        Schemes, or codes of the grouped scheme. Uncoded tolerates no stragglers and shortens no messages, and the
+        repetition code shortens none: for them these fields of `config` are set aside.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two, one is not known or comes twice, or one does not fit `config`.
+
+    Examples
+    --------
+    >>> configs = variants(TrainConfig(communication=2), ["uncoded", "repetition", "gaussian"])
+    >>> for config in configs.values():
+    ...     print(config.gradient_code)
+    Uncoded(6)
+    Grouped(6, <repetition [2, 1, 2]>, load=2)
+    Grouped(6, <gaussian [3, 2, 2]>, load=3)
+    """
+    listed = list(names)
+    codes = [code for code in get_args(Code) if code != "auto"]
+    known = (*get_args(Scheme), *codes)
+    for position, name in enumerate(listed):
+        if name not in known:
+            raise ValueError(f"compare must be names from {', '.join(known)}, got {name!r}")
+        if name in listed[:position]:
+            raise ValueError(f"compare must not name a scheme twice, got {name!r}")
+    if len(listed) < 2:
+        raise ValueError(f"compare must name at least two schemes, got {', '.join(listed) or 'none'}")
+    result = {}
+    for name in listed:
+        changes: dict[str, Any] = {"scheme": name, "code": "auto"}
+        if name == "uncoded":
+            changes |= {"stragglers": 0, "communication": 1}
+        if name == "grouped":
+            changes["code"] = config.code
+        if name in codes:
+            changes |= {"scheme": "grouped", "code": name}
+        if name == "repetition":
+            changes["communication"] = 1
+        if config.output is not None:
+            changes["output"] = f"{config.output}/{name}"
+        result[name] = dataclasses.replace(config, **changes)
+    return result

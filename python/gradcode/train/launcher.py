@@ -18,7 +18,8 @@ from gradcode.mpi.local import check_shared_memory, mpirun_command, process_sess
 from gradcode.rounds import Interrupts
 from gradcode.train.config import TrainConfig
 from gradcode.train.events import decode_event
-from gradcode.train.preparation import check_output, prepare
+from gradcode.train.job import Job, present
+from gradcode.train.preparation import check_output
 from gradcode.train.report import Reporter
 
 __all__ = ["launch"]
@@ -29,39 +30,56 @@ GRACE_SECONDS = 15.0
 INTERRUPT_SECONDS = 20.0
 
 
-def launch(config: TrainConfig, reporter: Reporter) -> int:
-    """Train on this machine: prepare the data, start the ranks, show what they report.
+def launch(job: Job, reporter: Reporter) -> int:
+    """Train on this machine: prepare the data, start the ranks of each run in turn, show what they report.
 
     Returns
     -------
     int
-        Exit status: 0 if the result is safe, 1 if the run failed, 130 if it was interrupted.
+        Exit status: 0 if all results are safe, 1 if a run failed, 130 if one was interrupted.
 
     Raises
     ------
     GradCodeError, ValueError, OSError
-        If the run cannot be started; no rank has been by then.
+        If a run cannot be started; no rank of it has been by then.
     """
     launched_at = time.time()
-    ranks = config.workers + 1
-    check_shared_memory(ranks)
-    with tempfile.TemporaryDirectory(prefix="gradcode-") as directory:
-        command = mpirun_command(
-            ranks,
-            # -P: what lies in the current directory is not ours to import.
-            ["-P", "-m", "gradcode.train.rank", config.to_json(), directory, repr(launched_at)],
-        )
-        reporter.handle({"event": "status", "message": "reading the data"})
-        prepare(config, directory)
-        check_output(config)
-        reporter.handle({"event": "status", "message": f"starting the master and {config.workers} workers"})
-        interrupts = Interrupts()
-        with interrupts.handling(), process_session(command) as process:
-            status = _Watch(process, reporter, interrupts).until_the_end()
-            interrupts.take()  # at the very end it changes nothing
-    if config.output is not None and not any(Path(config.output).iterdir()):
-        Path(config.output).rmdir()
+    check_shared_memory(job.first.workers + 1)
+    results: dict[str, dict[str, Any]] = {}
+    with tempfile.TemporaryDirectory(prefix="gradcode-") as scratch:
+        directory = job.prepare(Path(scratch), reporter.status)
+        check_output(job.output)
+        for name, config in job.runs.items():
+            if job.compares:
+                reporter.headline(name)
+            status, result = _launch(config, directory, launched_at, reporter)
+            if result is not None:
+                results[name] = result
+            if status:
+                break
+            launched_at = time.time()
+    if job.output is not None and not any(Path(job.output).iterdir()):
+        Path(job.output).rmdir()
+    present(job, results, reporter)
     return status
+
+
+def _launch(
+    config: TrainConfig, directory: Path, launched_at: float, reporter: Reporter
+) -> tuple[int, dict[str, Any] | None]:
+    """Make one run; return its exit status and, if it came to one, its result."""
+    command = mpirun_command(
+        config.workers + 1,
+        # -P: what lies in the current directory is not ours to import.
+        ["-P", "-m", "gradcode.train.rank", config.to_json(), str(directory), repr(launched_at)],
+    )
+    reporter.status(f"starting the master and {config.workers} workers")
+    interrupts = Interrupts()
+    with interrupts.handling(), process_session(command) as process:
+        watch = _Watch(process, reporter, interrupts)
+        status = watch.until_the_end()
+        interrupts.take()  # at the very end it changes nothing
+    return status, watch.result
 
 
 class _Watch:
@@ -71,6 +89,7 @@ class _Watch:
         self._process = process
         self._reporter = reporter
         self._interrupts = interrupts
+        self.result: dict[str, Any] | None = None
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._status: int | None = None
         self._loading = False  # from when on the ranks know what to do with a signal
@@ -128,6 +147,7 @@ class _Watch:
             if event["event"] == "failed":
                 self._status = 1
             else:
+                self.result = event["result"]
                 self._status = 130 if event["result"]["status"] == "interrupted" else 0
             self._deadline = time.monotonic() + GRACE_SECONDS
             self._patience_said = time.monotonic() + 1

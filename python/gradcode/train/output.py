@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -11,15 +12,16 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from gradcode.errors import DataError
 from gradcode.train.files import replacing
 
-__all__ = ["RunOutput"]
+__all__ = ["RunOutput", "read_parameters"]
 
 
 class RunOutput:
-    """Writes rounds.jsonl as the run goes, then parameters.npz, then result.json, each of the last two at once.
+    """Writes rounds.jsonl and now and then parameters.npz as the run goes, and result.json at its end.
 
-    Where result.json stands, everything else is complete.
+    The last two are replaced whole. Where result.json stands, everything else is complete.
 
     Parameters
     ----------
@@ -61,3 +63,23 @@ class RunOutput:
             write(file)
             file.flush()
             os.fsync(file.fileno())
+
+
+def read_parameters(path: Path) -> npt.NDArray[Any]:
+    """Read what `RunOutput.parameters` wrote.
+
+    Raises
+    ------
+    DataError
+        If there is no such file, or it is not one of parameters.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            parameters: npt.NDArray[Any] = file["parameters"]
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except (ValueError, KeyError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: must be the parameters.npz of a training run: {error}") from None
+    if not np.isfinite(parameters).all():
+        raise DataError(f"{path}: its parameters must be finite")
+    return parameters

@@ -1,40 +1,91 @@
-"""From a configuration to data laid out for the ranks, with everything refused that can be before they start."""
+"""From a source to data laid out for the ranks, with everything refused that can be before they start."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from gradcode.errors import DataError
-from gradcode.train.config import TrainConfig
-from gradcode.train.data import load_data
-from gradcode.train.prepared import save
+from gradcode.train.cache import cached
+from gradcode.train.data import load
+from gradcode.train.prepared import open_prepared, save
+from gradcode.train.source import Source
 
 __all__ = ["check_output", "prepare"]
 
 
-def prepare(config: TrainConfig, directory: str | os.PathLike[str]) -> None:
-    """Read, check and split the data that `config` names, and lay it out in `directory`.
+def prepare(
+    source: Source,
+    directory: str | os.PathLike[str],
+    *,
+    shares: int,
+    chunks: int = 1,
+    use_cache: bool = True,
+    cache: Path | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Path:
+    """Read, check and split the data that `source` names, and lay them out for the ranks.
+
+    Parameters
+    ----------
+    source : Source
+        Which data.
+    directory : path-like
+        Where to, for data that are not cached: the built-in ones, and all without `use_cache`.
+    shares : int
+        How many shares the training rows are cut into; each needs a row.
+    chunks : int, optional
+        How many parts a share is computed in; each needs a row.
+    use_cache : bool, optional
+        Look for data prepared by an earlier run, and keep what is prepared.
+    cache : Path, optional
+        The cache; by default `default_cache`.
+    say : callable, optional
+        Gets one line of text: what is being done.
+
+    Returns
+    -------
+    Path
+        The directory to open with `open_prepared`: `directory`, or one in the cache.
 
     Raises
     ------
     DataError, ValueError
-        If there is no such file, its content cannot be used, or it has too few rows for the scheme.
+        If there is no such file, its content cannot be used, or it has too few rows; nothing is in `directory` then.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     open_prepared(prepare(Source(), folder, shares=6))
+    Prepared('digits', n_train=1437, n_test=360, n_features=2145, dtype='float64')
     """
-    if config.data is not None and not Path(config.data).is_file():
-        rule = "a file, got a directory" if Path(config.data).is_dir() else "a file that exists"
-        raise DataError(f"data must be {rule}: {config.data}")
-    dataset = load_data(config.data, config.seed, config.dtype)
-    shares = config.gradient_code.n_subsets
-    rows = dataset.train_X.shape[0] // shares
-    if rows < 1:
-        raise DataError(f"data must have a training row for each of {shares} shares, got {dataset.train_X.shape[0]}")
-    if config.chunks > rows:
-        raise ValueError(f"chunks must be at most the {rows} rows of a share, got {config.chunks}")
+    for name, path in (("data", source.path), ("test", source.test)):
+        if path is not None and not Path(path).is_file():
+            rule = "a file, got a directory" if Path(path).is_dir() else "a file that exists"
+            raise DataError(f"{name} must be {rule}: {path}")
+    if use_cache and source.path is not None:
+        folder = cached(source, cache, say)
+        _check_rows(open_prepared(folder).n_train, shares, chunks)
+        return folder
+    if say is not None:
+        say(f"preparing {source.name}")
+    dataset = load(source)
+    _check_rows(dataset.train_X.shape[0], shares, chunks)
     save(dataset, directory)
+    return Path(directory)
 
 
-def check_output(config: TrainConfig) -> None:
+def _check_rows(n_train: int, shares: int, chunks: int) -> None:
+    rows = n_train // shares
+    if rows < 1:
+        raise DataError(f"data must have a training row for each of {shares} shares, got {n_train}")
+    if chunks > rows:
+        raise ValueError(f"chunks must be at most the {rows} rows of a share, got {chunks}")
+
+
+def check_output(output: str | os.PathLike[str] | None) -> None:
     """Make the output directory, if there shall be one.
 
     Raises
@@ -42,9 +93,9 @@ def check_output(config: TrainConfig) -> None:
     ValueError
         If it cannot be made, or holds something that would be lost.
     """
-    if config.output is None:
+    if output is None:
         return
-    path = Path(config.output)
+    path = Path(output)
     if path.exists() and not path.is_dir():
         raise ValueError(f"output must be a directory, got the file {path}")
     if path.is_dir() and any(path.iterdir()):

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -20,13 +20,15 @@ import scipy.sparse as sp
 
 from gradcode._validate import check_int
 from gradcode.errors import DataError
-from gradcode.train.data import Dataset, lipschitz
+from gradcode.train.dataset import Dataset, classes_fit, label_rule, labels_fit
 from gradcode.train.files import replacing
+from gradcode.train.source import Target
+from gradcode.train.spectrum import spectral_norm_squared
 
-__all__ = ["Prepared", "open_prepared", "save"]
+__all__ = ["FORMAT", "Prepared", "open_prepared", "save"]
 
 _META = "meta.json"
-_FORMAT = {"format": "gradcode-dataset", "version": 1}
+FORMAT = {"format": "gradcode-dataset", "version": 2}
 _PARTS = ("train", "test")
 _FIELDS = ("data", "indices", "indptr", "labels")
 
@@ -72,11 +74,12 @@ def save(dataset: Dataset, directory: str | os.PathLike[str]) -> None:
             arrays[f"{part}_{what}"] = {"dtype": values.dtype.name, "shape": list(values.shape)}
             _replace(folder / f"{part}_{what}.npy", partial(np.save, arr=values))
     meta = {
-        **_FORMAT,
+        **FORMAT,
         "name": dataset.name,
+        "target": dataset.target,
         "classes": list(dataset.classes),
         "n_features": dataset.n_features,
-        "lipschitz": lipschitz(dataset.train_X),
+        "spectral_norm_squared": spectral_norm_squared(dataset.train_X),
         "arrays": arrays,
     }
     _replace(folder / _META, lambda file: file.write(json.dumps(meta, indent=1).encode()))
@@ -86,6 +89,9 @@ def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
     try:
         with replacing(path) as file:
             write(file)
+            # A crash of the machine must not leave a complete meta.json beside rows that are not.
+            file.flush()
+            os.fsync(file.fileno())
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error
 
@@ -101,20 +107,23 @@ class Prepared:
         What the data are called in reports.
     n_train, n_test, n_features : int
         Rows of both parts, and columns.
-    lipschitz : float
-        Smoothness of the summed logistic loss over all training rows.
+    spectral_norm_squared : float
+        The square of the largest singular value of all training rows (`gradcode.train.spectrum`).
     dtype : numpy.dtype
         Element type of rows and labels.
+    target : {"binary", "classes", "number"}
+        What the labels are.
     classes : tuple of str
-        The original labels that became -1 and +1.
+        The original labels that became -1 and +1, or 0, 1, ...; empty for numbers.
     """
 
     def __init__(self, directory: Path, meta: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> None:
         self.directory = directory
         self.name: str = meta["name"]
-        self.classes: tuple[str, str] = (meta["classes"][0], meta["classes"][1])
+        self.target: Target = meta["target"]
+        self.classes: tuple[str, ...] = tuple(meta["classes"])
         self.n_features: int = meta["n_features"]
-        self.lipschitz: float = meta["lipschitz"]
+        self.spectral_norm_squared: float = meta["spectral_norm_squared"]
         self.n_train = len(arrays["train_labels"])
         self.n_test = len(arrays["test_labels"])
         self.dtype: np.dtype[Any] = arrays["train_data"].dtype
@@ -165,8 +174,8 @@ class Prepared:
             raise self._damaged(part, "indices", f"be in 0..{self.n_features - 1}")
         if not np.isfinite(values).all():
             raise self._damaged(part, "data", "be finite")
-        if not (np.abs(y) == 1).all():
-            raise self._damaged(part, "labels", "be -1 or +1")
+        if not labels_fit(y, self.target, len(self.classes)).all():
+            raise self._damaged(part, "labels", f"be {label_rule(self.target, len(self.classes))}")
         return sp.csr_array((values, columns, offsets - low), shape=(stop - start, self.n_features)), y
 
     def _damaged(self, part: str, what: str, rule: str) -> DataError:
@@ -230,25 +239,30 @@ def _read_meta(path: Path) -> dict[str, Any]:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     except ValueError as error:
         raise DataError(f"{path}: must be JSON: {error}") from None
-    if not isinstance(meta, dict) or any(meta.get(key) != value for key, value in _FORMAT.items()):
-        raise DataError(f"{path}: must describe a data set of format {_FORMAT['format']} {_FORMAT['version']}")
-    classes, arrays, n_features = (meta.get(key) for key in ("classes", "arrays", "n_features"))
+    if not isinstance(meta, dict) or any(meta.get(key) != value for key, value in FORMAT.items()):
+        raise DataError(f"{path}: must describe a data set of format {FORMAT['format']} {FORMAT['version']}")
+    target: Any = meta.get("target")
+    classes, arrays, n_features, norm = (
+        meta.get(key) for key in ("classes", "arrays", "n_features", "spectral_norm_squared")
+    )
     names = {f"{part}_{what}" for part in _PARTS for what in _FIELDS}
     if not (
         isinstance(meta.get("name"), str)
+        and target in get_args(Target)
         and isinstance(classes, list)
-        and len(classes) == 2
+        and classes_fit(len(classes), target)
         and all(isinstance(label, str) for label in classes)
         and type(n_features) is int
         and n_features >= 1
-        and isinstance(meta.get("lipschitz"), float)
-        and 0 <= meta["lipschitz"] < math.inf
+        and isinstance(norm, float)
+        and 0 <= norm < math.inf
         and isinstance(arrays, dict)
         and arrays.keys() == names
         and all(isinstance(about, dict) for about in arrays.values())
     ):
         raise DataError(
-            f"{path}: must hold name, two classes, n_features of at least 1, lipschitz and the arrays; it is damaged"
+            f"{path}: must hold name, target, its classes, n_features of at least 1, spectral_norm_squared "
+            "and the arrays; it is damaged"
         )
     return meta
 

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 import warnings
+from pathlib import Path
 from types import FrameType
 from typing import IO, Any, TextIO, cast
 
@@ -22,7 +23,8 @@ from gradcode.mpi import load_mpi
 from gradcode.train.application import train
 from gradcode.train.config import TrainConfig
 from gradcode.train.events import encode_event, failure_event
-from gradcode.train.preparation import check_output, prepare
+from gradcode.train.job import Job, present
+from gradcode.train.preparation import check_output
 from gradcode.train.prepared import open_prepared
 from gradcode.train.report import Reporter
 
@@ -55,7 +57,7 @@ def main() -> int:
     return 0
 
 
-def serve(config: TrainConfig) -> int:
+def serve(job: Job) -> int:
     """Run one rank inside an existing mpirun or srun; every rank calls this.
 
     On each host one rank reads and lays out the data for all.
@@ -67,29 +69,51 @@ def serve(config: TrainConfig) -> int:
 
     from gradcode.mpi.agreement import gather_texts, together
 
+    results: dict[str, dict[str, Any]] = {}
+    status = 0
     host = comm.Split_type(MPI.COMM_TYPE_SHARED)
     with contextlib.ExitStack() as stack:
-        own = stack.enter_context(tempfile.TemporaryDirectory(prefix="gradcode-")) if host.rank == 0 else ""
-        directory = gather_texts(host, own)[0]
-
-        def ready() -> None:
-            if comm.rank == 0:
-                check_output(config)
-            if host.rank == 0:
-                prepare(config, directory)
-
+        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="gradcode-")) if host.rank == 0 else ""
         # mpirun gives ranks a terminal of its own: what arrives at the user's is a stream of lines.
-        with Reporter(stream=cast(IO[str], _NotATerminal(sys.stdout))) as reporter:
-            try:
-                together(comm, ready)
-                prepared = together(comm, lambda: open_prepared(directory))
-                return train(config, prepared, reporter.handle, launched_at)
-            except Exception as error:
-                if comm.rank == 0 and not getattr(error, "gradcode_reported", False):
-                    reporter.handle(failure_event(error))
-                return 2
-            finally:
-                host.Free()
+        reporter = stack.enter_context(Reporter(stream=cast(IO[str], _NotATerminal(sys.stdout))))
+
+        def ready() -> str:
+            if comm.rank == 0:
+                check_output(job.output)
+            say = reporter.status if comm.rank == 0 else _say_nothing
+            return str(job.prepare(Path(scratch), say)) if host.rank == 0 else ""
+
+        try:
+            directory = gather_texts(host, together(comm, ready))[0]
+            prepared = together(comm, lambda: open_prepared(directory))
+            for name, config in job.runs.items():
+
+                def emit(event: dict[str, Any], name: str = name) -> None:
+                    reporter.handle(event)
+                    if event["event"] == "finished":
+                        results[name] = event["result"]
+
+                if comm.rank == 0 and job.compares:
+                    reporter.headline(name)
+                status = train(config, prepared, emit, launched_at)
+                # An interrupted master makes no further run, and says so to the others.
+                status = int(gather_texts(comm, str(status))[0]) if job.compares else status
+                if status:
+                    break
+                launched_at = time.time()
+        except Exception as error:
+            if comm.rank == 0 and not getattr(error, "gradcode_reported", False):
+                reporter.handle(failure_event(error))
+            return 2
+        finally:
+            host.Free()
+        if comm.rank == 0 and status == 0:
+            present(job, results, reporter)
+    return status
+
+
+def _say_nothing(message: str) -> None:
+    """On all ranks but one."""
 
 
 def _as_interrupt(signum: int, frame: FrameType | None) -> None:

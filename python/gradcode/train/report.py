@@ -7,6 +7,7 @@ A run tells its story as events: dicts that survive JSON, so that they can come 
 - ``{"event": "round", "round", "loss", "seconds", "late", "used"}``, rounds counting from 0
 - ``{"event": "finished", "result"}``
 - ``{"event": "failed", "message", "worker", "traceback"}``, the worker None where it was none
+- ``{"event": "report", "path"}``, where the page is that was drawn of the run, or of all runs
 """
 
 from __future__ import annotations
@@ -15,15 +16,18 @@ import statistics
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from gradcode.train.comparison import show_comparison
+from gradcode.train.quantities import byte_count, count, duration, number, score, score_label
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
-__all__ = ["Reporter", "summary"]
+__all__ = ["Reporter", "how_it_ended", "summary"]
 
 _REQUIRED = {
     "status": ("message",),
@@ -31,6 +35,7 @@ _REQUIRED = {
     "round": ("round", "loss", "seconds", "late"),
     "finished": ("result",),
     "failed": ("message",),
+    "report": ("path",),
 }
 _RECENT = 25  # rounds whose median is shown
 _LINE_SECONDS = 1.0
@@ -39,6 +44,7 @@ _MAX_BARS = 32  # workers; beyond it a bar for each is no longer readable
 _MAX_LATE = 3  # late workers that a progress line lists by number
 _LATE_WIDTH = 12  # kept for them on a terminal, so that the bar does not change its length all the time
 _BAR = 8
+_REASONS = {"tolerance": "tolerance reached", "precision": "precision reached"}  # the others say nothing new
 _COLUMNS = 80  # plain text is made to fit, and the summary on a terminal as well
 
 
@@ -123,16 +129,34 @@ class Reporter:
             raise ValueError(f"event {kind!r} must have the fields {', '.join(_REQUIRED[kind])}, lacks {missing[0]!r}")
         getattr(self, f"_{kind}")(event)
 
+    def status(self, message: str) -> None:
+        """Show what goes on before training starts."""
+        self.handle({"event": "status", "message": message})
+
+    def headline(self, name: str) -> None:
+        """Say which of several runs is next."""
+        if self._console is None:
+            print(f"\n{name}", file=self._stream, flush=True)
+        else:
+            self._console.print(f"\n{name}", style="bold", markup=False, highlight=False)
+
+    def compare(self, results: Mapping[str, Mapping[str, Any]]) -> None:
+        """Show several runs side by side, as `gradcode.train.comparison.comparison_text` has them."""
+        self._display.stop()
+        show_comparison(results, self._stream)
+
     def _status(self, event: Mapping[str, Any]) -> None:
         if self._console is None:
             print(f"{event['message']} ...", file=self._stream, flush=True)
         else:
-            self._console.print(f"{event['message']} ...", style="dim")
+            self._console.print(f"{event['message']} ...", style="dim", markup=False)
 
     def _started(self, event: Mapping[str, Any]) -> None:
         self._iterations = event["iterations"]
+        self._recent.clear()
+        self._recent.clear()
         counts = ", ".join(
-            _count(event[key], noun)
+            count(event[key], noun)
             for key, noun in (
                 ("n_workers", "worker"),
                 ("rows", "row"),
@@ -141,7 +165,7 @@ class Reporter:
             )
         )
         self._display.start(
-            f"{event['scheme']}: {counts}; started in {_duration(event['startup_seconds'])}", self._iterations
+            f"{event['scheme']}: {counts}; started in {duration(event['startup_seconds'])}", self._iterations
         )
 
     def _round(self, event: Mapping[str, Any]) -> None:
@@ -151,12 +175,15 @@ class Reporter:
         )
 
     def _finished(self, event: Mapping[str, Any]) -> None:
-        self._display.stop()
         result = event["result"]
+        self._display.stop(done=result.get("status") == "completed")
         if self._console is None:
             print(f"\n{summary(result)}", file=self._stream, flush=True)
         else:
             _print_panel(self._console, result)
+
+    def _report(self, event: Mapping[str, Any]) -> None:
+        print(f"report in {event['path']}", file=self._stream, flush=True)
 
     def _failed(self, event: Mapping[str, Any]) -> None:
         self._display.stop()
@@ -188,11 +215,11 @@ class _Round(NamedTuple):
 
     @property
     def loss_text(self) -> str:
-        return _number(self.loss, "#.6g")  # zeros at the end stay, so that lines stay aligned
+        return number(self.loss, "#.6g")  # zeros at the end stay, so that lines stay aligned
 
     @property
     def pace(self) -> str:
-        return f"{_duration(statistics.median(self.recent))}/round"
+        return f"{duration(statistics.median(self.recent))}/round"
 
     @property
     def late_text(self) -> str:
@@ -209,7 +236,7 @@ def _position(number: int, total: int | None) -> str:
 class _Display(Protocol):
     def start(self, headline: str, total: int | None) -> None: ...
     def show(self, round: _Round) -> None: ...
-    def stop(self) -> None: ...
+    def stop(self, *, done: bool = False) -> None: ...
 
 
 class _Plain:
@@ -222,6 +249,7 @@ class _Plain:
         self._held: _Round | None = None  # the newest round that was not printed
 
     def start(self, headline: str, total: int | None) -> None:
+        self._due = None
         print(headline, file=self._stream, flush=True)
 
     def show(self, round: _Round) -> None:
@@ -231,7 +259,7 @@ class _Plain:
             self._due = now + _LINE_SECONDS
             self._print()
 
-    def stop(self) -> None:
+    def stop(self, *, done: bool = False) -> None:
         """Print the last round of a run that ended early."""
         self._print()
 
@@ -287,8 +315,12 @@ class _Live:
             late=f"{round.late_text:<{_LATE_WIDTH}}",
         )
 
-    def stop(self) -> None:
+    def stop(self, *, done: bool = False) -> None:
+        """Leave the bar as it is, or full if the run is done, for it may have needed fewer rounds than it was given."""
         if self._progress is not None:
+            if done:
+                (task,) = self._progress.tasks
+                self._progress.update(task.id, total=task.completed)
             self._progress.stop()
             self._progress = None
 
@@ -319,9 +351,9 @@ def summary(result: Mapping[str, Any]) -> str:
 
     Examples
     --------
-    >>> print(summary({"status": "completed", "rounds": 4, "iterations": 4, "test_auc": 0.75,
-    ...                "used": [4, 3], "late": [0, 1]}))
-    status    completed, 4 of 4 rounds
+    >>> print(summary({"status": "completed", "stopped": "tolerance", "rounds": 4, "iterations": 9,
+    ...                "test": {"auc": 0.75}, "used": [4, 3], "late": [0, 1]}))
+    status    completed, 4 of 9 rounds (tolerance reached)
     test AUC  0.7500
     workers   0 ######## 4 used 0 late
               1 ######-- 3 used 1 late
@@ -354,38 +386,61 @@ def _print_panel(console: Console, result: Mapping[str, Any]) -> None:
 def _rows(result: Mapping[str, Any], columns: int, full: str, empty: str) -> list[tuple[str, str]]:
     """Return label and text of every line of the summary; a line that goes on has an empty label."""
     get = result.get
-    rows = [("status", str(get("status", "unknown")))]
-    if "rounds" in result:
-        total = f" of {result['iterations']}" if "iterations" in result else ""
-        rows[0] = ("status", f"{rows[0][1]}, {result['rounds']}{total} rounds")
+    rows = [("status", how_it_ended(result))]
     if scheme := get("scheme"):
         rows.append(("scheme", _scheme(scheme)))
-    for label, key, form in (("test AUC", "test_auc", ".4f"), ("loss", "loss", ".6g")):
-        if key in result:
-            rows.append((label, _number(result[key], form)))
+    rows += [(f"test {score_label(name)}", score(name, value)) for name, value in (get("test") or {}).items()]
+    if "loss" in result:
+        rows.append(("loss", number(result["loss"], ".6g")))
     if pace := get("seconds_per_round"):
-        terms = [f"{name} {_duration(pace.get(name))}" for name in ("median", "mean", "p95")]
+        terms = [f"{name} {duration(pace.get(name))}" for name in ("median", "mean", "p95")]
         rows.append(("per round", "  ".join(terms)))
     times = [
-        f"{label} {_duration(result[key])}"
+        f"{label} {duration(result[key])}"
         for label, key in (("startup", "startup_seconds"), ("training", "train_seconds"))
         if key in result
     ]
     if times:
         rows.append(("time", "  ".join(times)))
     moved = [
-        f"{way} {_duration(get(f'seconds_{way}'))}, {_bytes(get(f'bytes_{way}'))}"
+        f"{way} {duration(get(f'seconds_{way}'))}, {byte_count(get(f'bytes_{way}'))}"
         for way in ("down", "up")
         if f"bytes_{way}" in result
     ]
     if moved:
         rows.append(("transfer", "   ".join(moved)))
-    room = columns - len("written to  ")
+    if memory := get("memory"):
+        rows.append(("memory", "  ".join(_memory(memory))))
+    room = columns - max(len("written to"), *(len(label) for label, _ in rows)) - 2
     lines = _workers(get("used") or [], get("late") or [], get("rounds") or 0, room, full, empty)
     rows += [("" if i else "workers", line) for i, line in enumerate(lines)]
     if output := get("output"):
         rows.append(("written to", str(output)))
     return rows
+
+
+def how_it_ended(result: Mapping[str, Any]) -> str:
+    """Return the status of a run with its rounds, and why there were no more where that says something.
+
+    Examples
+    --------
+    >>> how_it_ended({"status": "completed", "rounds": 87, "iterations": 300, "stopped": "tolerance"})
+    'completed, 87 of 300 rounds (tolerance reached)'
+    """
+    text = str(result.get("status", "unknown"))
+    if "rounds" in result:
+        total = f" of {result['iterations']}" if "iterations" in result else ""
+        text += f", {result['rounds']}{total} rounds"
+    reason = _REASONS.get(result.get("stopped", ""))
+    return f"{text} ({reason})" if reason else text
+
+
+def _memory(memory: Mapping[str, Any]) -> Iterator[str]:
+    if memory.get("master") is not None:
+        yield f"master {byte_count(memory['master'])}"
+    known = [size for size in memory.get("workers") or [] if size is not None]
+    if known:
+        yield f"workers max {byte_count(max(known))}"
 
 
 def _scheme(scheme: Mapping[str, Any]) -> str:
@@ -421,38 +476,3 @@ def _workers(used: Sequence[int], late: Sequence[int], rounds: int, room: int, f
 
 def _spread(counts: Sequence[int]) -> str:
     return f"min {min(counts)}, median {statistics.median(counts):g}, max {max(counts)}"
-
-
-# --- numbers for people -----------------------------------------------------------------------------------------------
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _number(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)
-
-
-def _duration(seconds: float | None) -> str:
-    """Return three significant digits or so, in the unit that suits."""
-    if seconds is None:
-        return "-"
-    if seconds >= 120:
-        minutes, rest = divmod(round(seconds), 60)
-        hours, minutes = divmod(minutes, 60)
-        return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
-    return _scaled(seconds, ((1.0, "s"), (1e-3, "ms"), (0.0, "us")), 1e-6)
-
-
-def _bytes(number: float | None) -> str:
-    if number is None:
-        return "-"
-    return _scaled(number, ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (0.0, "B")), 1.0)
-
-
-def _scaled(value: float, units: Iterable[tuple[float, str]], smallest: float) -> str:
-    """Return `value` in the first unit that it reaches; the last one, of size `smallest`, takes the rest."""
-    size, unit = next((size, unit) for size, unit in units if abs(value) >= size)
-    scaled = value / (size or smallest)
-    return f"{scaled:.0f} {unit}" if scaled >= 100 or scaled == 0 else f"{scaled:.1f} {unit}"

@@ -1,55 +1,130 @@
-"""Finding the first fault in a file of LIBSVM text, for a message with its line number."""
+"""LIBSVM text: reading it, and finding the first fault in it for a message with its line number."""
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import zlib
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
 
-from gradcode.errors import DataError
+from gradcode.errors import DataError, MissingExtra
+from gradcode.train.dataset import Dataset
+from gradcode.train.labels import Labels, class_labels, label_text
+from gradcode.train.reading import READ_ERRORS, open_data, unreadable
+from gradcode.train.source import Source
+from gradcode.train.split import divided, partition
 
-__all__ = ["first_fault", "unreadable"]
+__all__ = ["read_svmlight"]
 
 _MAX_INDEX = 2**31 - 1
 
 
-def unreadable(path: str, error: Exception) -> DataError:
-    """Return the error that says why a file cannot be read."""
-    if Path(path).is_dir():
-        return DataError(f"{path}: must be a file, got a directory")
-    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return DataError(f"{path}: cannot be read: {reason}")
+def read_svmlight(source: Source) -> Dataset:
+    r"""Read LIBSVM/SVMlight text: one ``label index:value index:value ...`` per line.
+
+    With a test file, the rows of both have as many columns as the wider one.
+
+    Parameters
+    ----------
+    source : Source
+        Of the kind ``"libsvm"``.
+
+    Returns
+    -------
+    Dataset
+        Classes are numbered in the order of the labels' values.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read or used; the text names it and the first offending line.
+    MissingExtra
+        If scikit-learn is not installed.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "tiny.svm")
+    ...     _ = path.write_text("0.5 1:0.5 3:2\n1.5 2:1\n" * 5)
+    ...     tiny = read_svmlight(Source(path, target="number"))
+    >>> tiny.train_X.shape, sorted(set(tiny.train_y.tolist()))
+    ((8, 4), [0.5, 1.5])
+    """
+    assert source.path is not None
+    dtype = np.dtype(source.dtype)
+    # Real labels are kept in the dtype of the rows; those of classes are names.
+    label_dtype = dtype if source.target == "number" else np.dtype(np.float64)
+    paths = [source.path] if source.test is None else [source.path, source.test]
+    parts = [_read(path, dtype, label_dtype) for path in paths]
+    n_train = None if source.test is None else len(parts[0][1])
+
+    n_columns = max(X.shape[1] for X, _ in parts)
+    for X, _ in parts:
+        X.resize((X.shape[0], n_columns))
+    X = parts[0][0] if len(parts) == 1 else sp.vstack([X for X, _ in parts], format="csr")
+    values = np.concatenate([values for _, values in parts])
+    parts.clear()
+
+    if source.target == "number":
+        labels = Labels(values, ())
+    else:
+        found, codes = np.unique(values, return_inverse=True)
+        labels = class_labels(codes, [label_text(value) for value in found], source, n_train)
+    train, test = partition(labels, source, n_train)
+    return divided(sp.hstack([X, np.ones((X.shape[0], 1))], format="csr"), labels, source, train, test)
 
 
-def _open_text(path: str) -> Any:
-    """Open as the reader of the first pass does, so that both see the same lines."""
-    opener: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open}
-    return opener.get(Path(path).suffix, open)(path, "rb")
+def _read(path: str, dtype: np.dtype[Any], label_dtype: np.dtype[Any]) -> tuple[Any, npt.NDArray[np.float64]]:
+    """Return the rows of one file, without the constant column, and their labels as they are; both of float64."""
+    try:
+        from sklearn.datasets import load_svmlight_file
+    except ImportError as error:
+        raise MissingExtra("reading training data needs scikit-learn", "train") from error
+
+    try:
+        # float64 whatever the dtype: the overflow of a narrower type is then found by _usable.
+        with open_data(path) as file:
+            X, labels = load_svmlight_file(file, dtype=np.float64, zero_based=False)
+        fault = None if _usable(X.data, dtype) and _usable(labels, label_dtype) else "non-finite values"
+    except READ_ERRORS as error:
+        raise unreadable(path, error) from None
+    except (ValueError, OverflowError, TypeError, IndexError) as error:  # what the parser says of bad text
+        fault = str(error)
+    if fault is not None:
+        # The library's messages have no line number; a second, slower pass finds it.
+        raise _first_fault(path, dtype, label_dtype) or DataError(f"{path}: cannot be read as LIBSVM text: {fault}")
+    if not len(labels):
+        raise DataError(f"{path}: must hold at least one row, got an empty file")
+    if not X.nnz:
+        raise DataError(f"{path}: must hold at least one index:value pair, got {len(labels)} rows of labels alone")
+    return X, labels
 
 
-def first_fault(path: str, dtype: np.dtype[Any]) -> DataError | None:
+def _usable(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> bool:
+    with np.errstate(over="ignore"):  # beyond float32 becomes inf, which is what is asked about
+        return bool(np.isfinite(values.astype(dtype, copy=False)).all())
+
+
+def _first_fault(path: str, dtype: np.dtype[Any], label_dtype: np.dtype[Any]) -> DataError | None:
     """Return the error that names the first offending line, or None where every line is well-formed."""
     try:
-        with _open_text(path) as lines:
+        with open_data(path) as lines:
             for number, line in enumerate(lines, 1):
-                fault = _line_fault(line.split(b"#", 1)[0].split(), dtype)
+                fault = _line_fault(line.split(b"#", 1)[0].split(), dtype, label_dtype)
                 if fault:
                     return DataError(f"{path}:{number}: {fault}")
-    except (OSError, EOFError, zlib.error) as error:
+    except READ_ERRORS as error:
         return unreadable(path, error)
     return None
 
 
-def _line_fault(fields: list[bytes], dtype: np.dtype[Any]) -> str | None:
+def _line_fault(fields: list[bytes], dtype: np.dtype[Any], label_dtype: np.dtype[Any]) -> str | None:
     """Return what is wrong with the fields of one line, counting them from 1."""
     if not fields:
         return None
-    label = _number(fields[0], np.dtype(np.float64))
+    label = _number(fields[0], label_dtype)
     if label is None or not np.isfinite(label):
         return f"field 1 {_quote(fields[0])} must be a finite number, the label"
     previous = 0

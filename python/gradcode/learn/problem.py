@@ -1,0 +1,125 @@
+"""What `CodedLogisticRegression` minimises: its parts on the workers, the whole at the master."""
+
+from __future__ import annotations
+
+import warnings
+import zlib
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+from sklearn.exceptions import ConvergenceWarning
+
+from gradcode.rounds import Cluster, RoundRecord, Task
+from gradcode.schemes import GradientCode, Subset
+from gradcode.train.losses import LOSSES, Loss
+from gradcode.train.optimisers import lbfgs
+
+__all__ = ["Problem", "Solution"]
+
+_BLOCK_BYTES = 2**20
+
+
+class Solution(NamedTuple):
+    """Where the descent has ended."""
+
+    w: npt.NDArray[Any]
+    iterations: int
+    rounds: list[RoundRecord]
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What is to be minimised: its parts on the workers, the whole at the master."""
+
+    X: Any  # dense or CSR, without the constant column
+    y: npt.NDArray[Any]  # as the loss wants them
+    classes: npt.NDArray[Any]
+    scheme: GradientCode
+    fit_intercept: bool
+    C: float
+    tol: float
+    max_iter: int
+
+    @property
+    def loss(self) -> Loss:
+        """That of as many classes as there are."""
+        return LOSSES["logistic" if len(self.classes) == 2 else "multinomial"]
+
+    @property
+    def gradient_size(self) -> int:
+        """Number of coefficients, those of the constant column included."""
+        return self.loss.n_parameters(self.X.shape[1] + self.fit_intercept, len(self.classes))
+
+    def load(self, subset: Subset) -> tuple[Any, npt.NDArray[Any]]:
+        """On a worker: the rows of a share, with the constant column."""
+        rows = subset.slice(self.X.shape[0])
+        X, y = self.X[rows], self.y[rows]
+        if not self.fit_intercept:
+            return X, y
+        constant = np.ones((len(y), 1), X.dtype)
+        return (sp.hstack([X, constant], format="csr") if sp.issparse(X) else np.hstack([X, constant])), y
+
+    def gradient(self, params: npt.NDArray[Any], task: Task) -> tuple[npt.NDArray[Any], dict[str, float]]:
+        """On a worker: the gradient of the loss over its share."""
+        value, vector = self.loss.value_and_gradient(params, *task.data)
+        return vector, {"loss": value}
+
+    def minimise(self, cluster: Cluster) -> Solution:
+        """At the master: add the regularisation, and descend."""
+        # The constant column is the last, so its coefficients are, for all classes.
+        regularised = self.gradient_size // (self.X.shape[1] + self.fit_intercept) * self.X.shape[1]
+        iterations = 0
+
+        def objective(w: npt.NDArray[Any]) -> tuple[float, npt.NDArray[Any]]:
+            value, vector = cluster.value_and_gradient(w)
+            coefficients = w[:regularised]
+            vector *= self.C
+            vector[:regularised] += coefficients
+            squares = np.einsum("i,i", coefficients, coefficients, dtype=np.float64)
+            return self.C * value + 0.5 * float(squares), vector
+
+        def count(w: npt.NDArray[Any]) -> None:
+            nonlocal iterations
+            iterations += 1
+
+        w, reason = lbfgs(
+            objective,
+            np.zeros(self.gradient_size, cluster.dtype),
+            iterations=self.max_iter,
+            tolerance=self.tol,
+            callback=count,
+        )
+        if reason != "tolerance":
+            why = {
+                "iterations": f"all max_iter={self.max_iter} gradients were taken",
+                "precision": f"rounding in {cluster.dtype.name} left no lower value to be found",
+            }[reason]
+            warnings.warn(f"tol={self.tol:g} was not reached: {why}", ConvergenceWarning, stacklevel=2)
+        return Solution(w, iterations, cluster.log)
+
+    def configuration(self) -> dict[str, object]:
+        """What all ranks must agree on."""
+        rows = (self.X.data, self.X.indices, self.X.indptr) if sp.issparse(self.X) else (self.X,)
+        return {
+            "X shape": list(self.X.shape),
+            "X checksum": _checksum(*rows),
+            "y checksum": _checksum(self.y),
+            "classes checksum": zlib.crc32("\0".join(map(str, self.classes)).encode(errors="backslashreplace")),
+            "fit_intercept": self.fit_intercept,
+            "C": self.C,
+            "tol": self.tol,
+            "max_iter": self.max_iter,
+        }
+
+
+def _checksum(*arrays: npt.NDArray[Any]) -> int:
+    """CRC-32 of all values, in C order; no more than a block is copied at a time."""
+    crc = 0
+    for array in arrays:
+        step = max(1, _BLOCK_BYTES * len(array) // max(1, array.nbytes))
+        for start in range(0, len(array), step):
+            crc = zlib.crc32(np.ascontiguousarray(array[start : start + step]).data, crc)
+    return crc

@@ -1,0 +1,142 @@
+"""What one command is to do: a run, or several to be compared, all on the same data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gradcode.errors import DataError, GradCodeError
+from gradcode.train.config import TrainConfig
+from gradcode.train.files import replacing
+from gradcode.train.master import starting_point
+from gradcode.train.preparation import prepare
+from gradcode.train.prepared import open_prepared
+from gradcode.train.report import Reporter
+
+__all__ = ["Job", "draw", "present"]
+
+_COMPARISON = "comparison.json"
+
+
+@dataclass(frozen=True)
+class Job:
+    """Runs in the order in which they are made.
+
+    Attributes
+    ----------
+    runs : mapping of str to TrainConfig
+        By name; they differ in the scheme only.
+    output : str or None
+        The directory of the one run, or the one that holds those of all.
+    cache : str or None
+        Where prepared data are kept; None keeps none.
+    """
+
+    runs: Mapping[str, TrainConfig]
+    output: str | None = None
+    cache: str | None = None
+
+    @property
+    def first(self) -> TrainConfig:
+        """One of the runs, for what is the same in all."""
+        return next(iter(self.runs.values()))
+
+    def prepare(self, scratch: Path, say: Callable[[str], None]) -> Path:
+        """Lay out the data for the ranks, in `scratch` where they are not kept, and refuse what does not fit them."""
+        folder = prepare(
+            self.first.source,
+            scratch,
+            shares=max(config.gradient_code.n_subsets for config in self.runs.values()),
+            chunks=self.first.chunks,
+            use_cache=self.cache is not None,
+            cache=None if self.cache is None else Path(self.cache),
+            say=say,
+        )
+        prepared = open_prepared(folder)
+        self.first.batch_rows(prepared.n_train)
+        starting_point(self.first, prepared)
+        return folder
+
+    @property
+    def compares(self) -> bool:
+        """Whether there is something to compare."""
+        return len(self.runs) > 1
+
+
+def present(job: Job, results: Mapping[str, dict[str, Any]], reporter: Reporter) -> None:
+    """Draw what is to be looked at when all runs have ended: reports, and the comparison.
+
+    Parameters
+    ----------
+    job : Job
+        What was run.
+    results : mapping of str to dict
+        What the runs ended with; those that did not get that far are missing.
+    reporter : Reporter
+        Shows the table, and says where the report is.
+    """
+    if job.compares and results:
+        reporter.compare(results)
+    if job.output is None or not results:
+        return
+    try:
+        if job.compares:
+            _keep_order(Path(job.output), list(results))
+        path = draw(Path(job.output))
+    except (GradCodeError, OSError, ValueError) as error:
+        reporter.status(f"no report: {error}")
+    except KeyboardInterrupt:
+        reporter.status(f"no report was drawn; 'gradcode report {job.output}' draws it")
+    else:
+        reporter.handle({"event": "report", "path": str(path)})
+
+
+def draw(directory: Path) -> Path:
+    """Draw the report of a run's directory, or of a comparison's and of all runs in it.
+
+    Returns
+    -------
+    Path
+        The page to open.
+
+    Raises
+    ------
+    DataError
+        If there is no run, or what there is cannot be read.
+    MissingExtra
+        If matplotlib or jinja2 is not installed.
+    """
+    from gradcode.train.page import write_comparison, write_report
+    from gradcode.train.records import read_run
+
+    if (directory / "result.json").is_file():
+        return write_report(directory)
+    names = _order(directory)
+    for name in names:
+        write_report(directory / name)
+    return write_comparison(directory, {name: read_run(directory / name) for name in names})
+
+
+def _keep_order(directory: Path, names: list[str]) -> None:
+    """Note which runs are compared, the first being what the others are measured against."""
+    with replacing(directory / _COMPARISON) as file:
+        file.write(json.dumps({"runs": names}).encode())
+
+
+def _order(directory: Path) -> list[str]:
+    path = directory / _COMPARISON
+    try:
+        names = json.loads(path.read_bytes())["runs"]
+    except FileNotFoundError:
+        raise DataError(
+            f"{directory}: must be the output directory of gradcode train, with result.json or {_COMPARISON} in it"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from None
+    inside = {entry.name for entry in directory.iterdir() if entry.is_dir()}
+    if not (isinstance(names, list) and names and all(isinstance(name, str) and name in inside for name in names)):
+        raise DataError(f"{path}: its runs must be names of directories beside it, got {names!r}")
+    return names

@@ -1,0 +1,220 @@
+"""Which data a run trains on, and how rows are made of them."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from gradcode._validate import check_dtype, check_int, check_number
+from gradcode.train.reading import plain_suffix
+
+__all__ = ["Format", "Kind", "Source", "Target"]
+
+Format = Literal["auto", "libsvm", "csv", "parquet"]
+Kind = Literal["built-in", "libsvm", "csv", "parquet"]
+Target = Literal["binary", "classes", "number"]
+
+_MAX_SEED = 2**32 - 1
+_SUFFIXES: dict[str, Kind] = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet", ".pq": "parquet"}
+_TABLE_FIELDS = ("label", "numeric", "categorical", "drop", "interactions", "exclude_interactions")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Which data, and how rows are made of them.
+
+    In CSV and Parquet files, every column that is not the label, not dropped and not named `numeric` is a category,
+    which becomes one column for each of its values. Columns come in the order of the file, pairs after them and a
+    constant column last.
+
+    Parameters
+    ----------
+    path : path-like or None, optional
+        The file; None for built-in data, which come with scikit-learn.
+    format : {"auto", "libsvm", "csv", "parquet"}, optional
+        With ``"auto"``, names that end in .csv or .tsv, also compressed (.gz, .bz2, .xz, .zst), are CSV, .parquet and
+        .pq are Parquet, and all others are LIBSVM.
+    test : path-like or None, optional
+        A file of the same format that holds the test rows; None to hold out a part of the rows of `path`.
+    target : {"binary", "classes", "number"}, optional
+        What the labels are: two classes, which become -1 and +1; two or more, which become 0, 1, ...; real numbers.
+    label : str or None, optional
+        The column of labels; required for CSV and Parquet.
+    numeric : sequence of str, optional
+        Columns taken as numbers, brought to mean 0 and variance 1 over the training rows; one that is constant there
+        becomes 0.
+    categorical : sequence of str, optional
+        Columns taken as categories even though they look like measurements: a column of numbers with a fraction that
+        is named nowhere is refused.
+    drop : sequence of str, optional
+        Columns left out.
+    interactions : bool, optional
+        Make a further category of every pair of categorical columns.
+    exclude_interactions : sequence of pairs of str, optional
+        Pairs to leave out, in either order.
+    test_share : float, optional
+        Part of the rows held out where there is no `test`, between 0 and 1.
+    stratify : bool, optional
+        Hold out the same share of every class (where the target is not a number).
+    seed : int, optional
+        Decides which rows are held out.
+    dtype : {"float64", "float32"}, optional
+        Element type of the rows.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the field, the rule and the value.
+
+    Examples
+    --------
+    >>> Source("employees.csv.gz", label="ACTION").kind
+    'csv'
+    >>> Source("a9a", label="ACTION")
+    Traceback (most recent call last):
+        ...
+    ValueError: label must be left out for libsvm data, which have no named columns, got 'ACTION'
+    """
+
+    path: str | None = None
+    format: Format = "auto"
+    test: str | None = None
+    target: Target = "binary"
+    label: str | None = None
+    numeric: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    interactions: bool = False
+    exclude_interactions: tuple[tuple[str, str], ...] = ()
+    test_share: float = 0.2
+    stratify: bool = True
+    seed: int = 0
+    dtype: str = "float64"
+
+    def __post_init__(self) -> None:
+        """Check every field, and that they fit each other."""
+        for name in ("path", "test"):
+            self._set(name, _as_path(name, getattr(self, name)))
+        for name in ("numeric", "categorical", "drop"):
+            self._set(name, _as_names(name, getattr(self, name)))
+        self._set("exclude_interactions", _as_pairs("exclude_interactions", self.exclude_interactions))
+        for name, allowed in (("format", get_args(Format)), ("target", get_args(Target))):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
+        for name in ("interactions", "stratify"):
+            if not isinstance(getattr(self, name), bool):
+                raise TypeError(f"{name} must be True or False, got {getattr(self, name)!r}")
+        if self.label is not None and not (isinstance(self.label, str) and self.label):
+            raise TypeError(f"label must be the name of a column, got {self.label!r}")
+        self._set("seed", check_int("seed", self.seed, 0, _MAX_SEED))
+        self._set("dtype", check_dtype("dtype", self.dtype).name)
+        self._set("test_share", check_number("test_share", self.test_share, 0, strict=True))
+        if self.test_share >= 1:
+            raise ValueError(f"test_share must be below 1, got {self.test_share!r}")
+        self._check_files()
+        self._check_columns()
+
+    def _set(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+
+    def _check_files(self) -> None:
+        if self.path is None:
+            for name, default in (("format", "auto"), ("test", None)):
+                if getattr(self, name) != default:
+                    raise ValueError(f"{name} must be left out for built-in data, got {getattr(self, name)!r}")
+        elif self.test is not None and self.format == "auto" and _kind(self.test) != self.kind:
+            raise ValueError(
+                f"test must be a file of the format of path, {self.kind}, got {self.test!r}, "
+                f"which is {_kind(self.test)} by its name; format decides for both"
+            )
+
+    def _check_columns(self) -> None:
+        if self.kind not in ("csv", "parquet"):
+            for name in _TABLE_FIELDS:
+                if getattr(self, name):
+                    raise ValueError(
+                        f"{name} must be left out for {self.kind} data, which have no named columns, "
+                        f"got {getattr(self, name)!r}"
+                    )
+            return
+        if self.label is None:
+            raise ValueError(f"label must name the column of labels of a {self.kind} file, got None")
+        roles = {"label": (self.label,), "numeric": self.numeric, "categorical": self.categorical, "drop": self.drop}
+        for first, second in itertools.combinations(roles, 2):
+            for name in roles[first]:
+                if name in roles[second]:
+                    raise ValueError(f"{first} and {second} must not name the same column, got {name!r}")
+        if self.exclude_interactions and not self.interactions:
+            raise ValueError(f"exclude_interactions needs interactions, got {self.exclude_interactions!r} without")
+        for pair in self.exclude_interactions:
+            for name in pair:
+                for role in ("label", "numeric", "drop"):
+                    if name in roles[role]:
+                        raise ValueError(
+                            f"exclude_interactions must name categorical columns, got {name!r}, which {role} names"
+                        )
+
+    @property
+    def kind(self) -> Kind:
+        """What `path` holds, by `format` or by its name."""
+        if self.path is None:
+            return "built-in"
+        return _kind(self.path) if self.format == "auto" else self.format
+
+    @property
+    def name(self) -> str:
+        """What the data are called in reports.
+
+        Examples
+        --------
+        >>> Source("/some/where/a9a.bz2").name, Source().name, Source(target="number").name
+        ('a9a.bz2', 'digits', 'diabetes')
+        """
+        if self.path is None:
+            return "diabetes" if self.target == "number" else "digits"
+        return Path(self.path).name
+
+
+def _kind(path: str) -> Kind:
+    return _SUFFIXES.get(plain_suffix(path), "libsvm")
+
+
+def _as_path(name: str, value: Any) -> str | None:
+    if value is None:
+        return None
+    path = os.fspath(value) if isinstance(value, (str, os.PathLike)) else value
+    if not isinstance(path, str):
+        raise TypeError(f"{name} must be a str or a path-like object of str, got {path!r}")
+    if not path:
+        raise ValueError(f"{name} must be the name of a file, got ''")
+    return path
+
+
+def _as_names(name: str, value: Any) -> tuple[str, ...]:
+    rule = f"{name} must be a sequence of column names"
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        raise TypeError(f"{rule}, got {value!r}")
+    names = tuple(value)
+    for column in names:
+        if not (isinstance(column, str) and column):
+            raise TypeError(f"{rule}, got {column!r}")
+        if names.count(column) > 1:
+            raise ValueError(f"{name} must not name a column twice, got {column!r}")
+    return names
+
+
+def _as_pairs(name: str, value: Any) -> tuple[tuple[str, str], ...]:
+    rule = f"{name} must be a sequence of pairs of column names"
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        raise TypeError(f"{rule}, got {value!r}")
+    pairs = []
+    for pair in value:
+        names = _as_names(name, pair)
+        if len(names) != 2:
+            raise ValueError(f"{rule}, got {pair!r}")
+        pairs.append((names[0], names[1]))
+    return tuple(pairs)
