@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 
@@ -20,7 +21,9 @@ NEEDS_MPI = {
     "gradcode.mpi.session",
 }
 NEEDS_MPI |= {"gradcode.mpi.worker", "gradcode.__main__"}
-MODULES = [info.name for info in pkgutil.walk_packages(gradcode.__path__, "gradcode.") if info.name not in NEEDS_MPI]
+NEEDS_TORCH = {"gradcode.torch"} if importlib.util.find_spec("torch") is None else set()
+NEEDS_MORE = NEEDS_MPI | NEEDS_TORCH
+MODULES = [info.name for info in pkgutil.walk_packages(gradcode.__path__, "gradcode.") if info.name not in NEEDS_MORE]
 
 
 @pytest.mark.parametrize("name", ["gradcode", *MODULES])

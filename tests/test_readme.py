@@ -22,6 +22,10 @@ def test_the_first_example_runs():
     exec(compile(python_blocks()[0], "README.md", "exec"), {})
 
 
+def test_the_example_of_an_estimator_runs():
+    exec(compile(python_blocks()[2], "README.md", "exec"), {})
+
+
 def test_the_mpi_example_runs(tmp_path):
     script = tmp_path / "least_squares.py"
     script.write_text(python_blocks()[1])

@@ -133,12 +133,13 @@ def train(
     ] = None,
     iterations: Annotated[int, typer.Option(rich_help_panel=_OPTIMISATION, help="Rounds to train for, at most.")] = 100,
     tolerance: Annotated[
-        float,
+        float | None,
         typer.Option(
             rich_help_panel=_OPTIMISATION,
-            help="Stop when the largest component of the gradient is this part of that at the start.",
+            help="Stop when the largest component of the gradient is this part of that at the start. Default: "
+            "0, which is never, or the preset's.",
         ),
-    ] = 0.0,
+    ] = None,
     rate: Annotated[
         float | None,
         typer.Option(
@@ -252,7 +253,7 @@ def train(
                 loss=loss,
                 optimiser=optimiser or (chosen.optimiser if chosen else TrainConfig.optimiser),
                 iterations=iterations,
-                tolerance=tolerance,
+                tolerance=_first(tolerance, chosen.tolerance if chosen else None, TrainConfig.tolerance),
                 rate=rate,
                 batch=batch,
                 regularisation=_first(

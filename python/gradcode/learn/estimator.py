@@ -13,7 +13,7 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # scikit-learn requires it
+from threadpoolctl import ThreadpoolController  # which scikit-learn requires
 
 import gradcode.local
 from gradcode._validate import check_int, check_number
