@@ -73,9 +73,9 @@ def allowance(example, path, dtype):
     """How far rounding may take the coded run from the one alone.
 
     A gradient decoded is off by at most terms * eps * condition of its length (see contract.check_decode), and so is
-    the step made of it; the deviations add up over the path. Training itself lets a deviation grow or shrink: a factor
-    of ten is left for that.
+    the step made of it; the deviations add up over the path. That they do not grow on the way is a property of the
+    example's network, which has no kinks: with max pooling some runs end 0.2 away, in one process under noise too.
     """
     scheme = example.SCHEME
     terms = scheme.n_workers + scheme.communication + scheme.n_subsets
-    return 10 * terms * np.finfo(dtype).eps * worst_condition(scheme) * path
+    return terms * np.finfo(dtype).eps * worst_condition(scheme) * path

@@ -1,6 +1,9 @@
-"""The ready application: L2-regularised logistic regression with two classes, trained by coded gradient descent.
+"""The ready application: L2-regularised linear models, trained through a coded cluster.
 
-The modules are `data` (read, split and share out the rows), `objective` (loss and gradient of a share),
-`optimisers` (the descent at the master), `delays` (straggling injected for experiments) and `report` (what is
-shown while a run goes on and after it). The training data are sparse throughout.
+From the command to the page: `config` and `job` say what is to be run, `source` on which data. `data`, `tables` and
+`svmlight` read them into a `dataset`; `prepared` lays it out for the ranks and `cache` keeps it. `launcher` starts the
+ranks, `rank` is where they begin, `application` what all of them do, `master` the descent, with `losses` and
+`optimisers`, and `delays` the straggling injected for experiments. `report` and `comparison` are what is shown on the
+terminal, `output` and `records` what is kept of a run, `figures` and `page` what is drawn of it. The rows are sparse
+throughout.
 """

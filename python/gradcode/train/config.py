@@ -121,7 +121,7 @@ class TrainConfig:
             return None
         if self.batch is None:
             return min(_BATCH, n_rows)
-        return check_int("batch", self.batch, 1, n_rows, "the number of training rows above")
+        return check_int("batch", self.batch, 1, n_rows, f"{n_rows} training rows")
 
     @cached_property
     def gradient_code(self) -> Grouped:
