@@ -334,7 +334,7 @@ def test_threads_can_be_asked_for_inside_mpi(monkeypatch):
 
 def test_without_scikit_learn_it_says_what_to_install():
     script = "import sys; sys.modules['sklearn'] = None; import gradcode.learn"
-    completed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    completed = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=False)
     assert completed.returncode == 1
     assert (
         "MissingExtra: gradcode.learn needs scikit-learn 1.6 or later; install it with: pip install "
