@@ -31,3 +31,10 @@ def test_a_worker_that_cannot_be_interrupted_is_left_behind():
 
 def test_interrupts_come_at_safe_moments():
     assert_passed(run_ranks(5, "interrupted"))
+
+
+def test_workers_that_come_back_late_are_not_ended():
+    completed = run_ranks(3, "twice")
+    assert_passed(completed)
+    assert "have not answered the goodbye" in completed.stderr  # of the first run
+    assert "ending workers" not in completed.stderr

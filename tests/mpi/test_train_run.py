@@ -342,6 +342,54 @@ def test_schemes_are_compared_on_the_same_draws(tmp_path, start):
     assert "speed" in table and str(out / "comparison.html") in completed.stdout
 
 
+def test_a_comparison_that_fails_ends_on_all_ranks(tmp_path):
+    out = tmp_path / "out"
+    diverging = ("--optimiser", "gd", "--rate", 1e300, "--iterations", 20)
+    completed = serve(3, "--compare", "uncoded,repetition", *diverging, "--output", out)
+    assert completed.returncode != 0
+    assert completed.stderr.count("the rate, 1e+300, is too large") == 1
+    assert "\nrepetition\n" not in completed.stdout
+
+
+def test_an_interrupted_comparison_keeps_what_it_has(tmp_path):
+    out = tmp_path / "out"
+    options = ("--compare", "uncoded,repetition", "--iterations", "1000000", "--workers", "2", "--output", str(out))
+    with subprocess.Popen([*TRAIN, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while "round" not in (line := process.stdout.readline()):
+            assert line, process.stderr.read()
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "\nrepetition\n" not in output  # the second was not begun
+    assert result_of(out / "uncoded")["status"] == "interrupted"
+    check_page(out / "comparison.html")
+
+
+def test_a_reader_that_goes_away_takes_nothing_with_it(tmp_path):
+    out = tmp_path / "out"
+    options = ("--compare", "uncoded,repetition", "--iterations", "5", "--workers", "2", "--output", str(out))
+    with subprocess.Popen([*TRAIN, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        errors = process.stderr.read()
+        assert process.wait(timeout=100) == 0, errors
+    assert errors == ""
+    check_page(out / "comparison.html")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("seconds_per_round", "abc"), ("test", [1, 2]), ("versions", 5), ("memory", {"master": "x"}), ("scheme", None)],
+)
+def test_a_result_that_is_none_is_refused_by_name(tmp_path, field, value):
+    out = tmp_path / "out"
+    assert train("--workers", 2, "--iterations", 2, "--output", out).returncode == 0
+    (out / "result.json").write_text(json.dumps(result_of(out) | {field: value}))
+    completed = subprocess.run([*TRAIN[:-1], "report", out], capture_output=True, text=True, check=False)
+    assert completed.returncode == 2
+    assert "Traceback" not in completed.stderr and "result.json" in completed.stderr
+
+
 AMAZON = Path(__file__).parents[3] / "shared" / "data" / "amazon_employee_access" / "train.csv"
 
 
@@ -437,6 +485,9 @@ BAD = [
     (["--compare", "grouped"], "compare must name at least two schemes, got grouped"),
     (["--compare", "grouped,nonsense"], "compare must be names from grouped, uncoded, harmonic"),
     (["--compare", "grouped,grouped"], "compare must not name a scheme twice, got 'grouped'"),
+    (["--compare", "uncoded,harmonic", "--code", "gaussian"], "code needs grouped among the schemes to compare"),
+    (["--compare", "grouped,harmonic", "--scheme", "uncoded"], "scheme must be left out with compare"),
+    (["--data", "t.csv", "--label", "y", "--test", "t.csv", "--test-share", "0.3"], "test-share must be left out"),
     (["--cache", "c", "--no-cache"], "cache must be left out with no-cache, got c"),
     (["--loss", "hinge"], "hinge"),
     (["--no-such-option"], "--no-such-option"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 __all__ = ["main"]
@@ -18,4 +19,15 @@ def main() -> None:
         )
     from gradcode.cli.app import app
 
-    app()
+    try:
+        app()
+    finally:
+        _let_go_of_the_output()
+
+
+def _let_go_of_the_output() -> None:
+    """A reader that has gone away (``gradcode train | head``) does not turn a run that is safe into an error."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

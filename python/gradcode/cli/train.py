@@ -107,8 +107,12 @@ def train(
         typer.Option(rich_help_panel=_DATA, help="Test rows, in the same format. Default: a part of the data."),
     ] = None,
     test_share: Annotated[
-        float, typer.Option(rich_help_panel=_DATA, help="The part of the data that is held out, without --test.")
-    ] = 0.2,
+        float | None,
+        typer.Option(
+            rich_help_panel=_DATA,
+            help=f"The part of the data that is held out, without --test. Default: {Source.test_share:g}.",
+        ),
+    ] = None,
     cache: Annotated[
         Path | None,
         typer.Option(
@@ -136,8 +140,8 @@ def train(
         float | None,
         typer.Option(
             rich_help_panel=_OPTIMISATION,
-            help="Stop when the largest component of the gradient is this part of that at the start. Default: "
-            "0, which is never, or the preset's.",
+            help="Stop when the largest component of the gradient is this part of that of the run's first. "
+            "Default: 0, which is never, or the preset's.",
         ),
     ] = None,
     rate: Annotated[
@@ -227,6 +231,8 @@ def train(
             "exclude_interactions": tuple(_pair(text) for text in exclude_interaction or ()),
         }
         about = {name: value for name, value in about.items() if value}
+        if test is not None and test_share is not None:
+            raise ValueError(f"test-share must be left out with a test file, got {test_share:g}")
         if chosen is not None:
             if data is None:
                 raise ValueError(f"data must be given with preset {preset}: --data {chosen.file}")
@@ -244,7 +250,7 @@ def train(
                 source=Source(
                     path=None if data is None else str(data),
                     test=None if test is None else str(test),
-                    test_share=test_share,
+                    test_share=_first(test_share, Source.test_share),
                     target=LOSSES[loss].target,
                     seed=seed,
                     dtype=dtype,

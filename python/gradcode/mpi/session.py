@@ -29,6 +29,8 @@ logger = logging.getLogger("gradcode")
 
 # Engines that workers have not taken leave of: MPI may still write into their buffers, so they are never freed.
 _unfinished: list[MasterEngine] = []
+# On the master, of runs that ended so: the communicator given, and the workers that have not answered the goodbye.
+_missing: list[tuple[MPI.Comm, list[int]]] = []
 
 
 def run_session(plan: Plan, configuration: Mapping[str, object], comm: MPI.Comm) -> Any:
@@ -36,6 +38,8 @@ def run_session(plan: Plan, configuration: Mapping[str, object], comm: MPI.Comm)
     interrupts = Interrupts()
     with interrupts.handling() if comm.rank == MASTER else ignored_signals():
         agree(comm, together(comm, lambda: admit(plan, configuration, comm)))
+        # All ranks are here, so whoever was late has come back.
+        _missing[:] = [(other, workers) for other, workers in _missing if other != comm]
         data, control = comm.Dup(), comm.Dup()
         for channel in (data, control):
             channel.Set_errhandler(MPI.ERRORS_RETURN)  # errors become exceptions, here and not in MPI
@@ -43,7 +47,10 @@ def run_session(plan: Plan, configuration: Mapping[str, object], comm: MPI.Comm)
         try:
             ranks = place(plan.scheme, gather_texts(data, MPI.Get_processor_name()))
             if comm.rank == MASTER:
-                result, error, clean = _lead(plan, data, control, ranks, interrupts)
+                result, error, missing = _lead(plan, data, control, ranks, interrupts)
+                clean = not missing
+                if missing:
+                    _missing.append((comm, missing))
             else:
                 serve(Link(data, control), plan, ranks.index(comm.rank))
                 result, error, clean = None, None, True
@@ -63,8 +70,8 @@ def run_session(plan: Plan, configuration: Mapping[str, object], comm: MPI.Comm)
 
 def _lead(
     plan: Plan, data: MPI.Comm, control: MPI.Comm, ranks: list[int], interrupts: Interrupts
-) -> tuple[Any, BaseException | None, bool]:
-    """Run `main` on the master and see the workers off: what it returned, what it raised, whether all have left."""
+) -> tuple[Any, BaseException | None, list[int]]:
+    """Run `main` on the master and see the workers off: what it returned, what it raised, who has not left."""
     scheme, size, dtype = plan.scheme, plan.gradient_size, np.dtype(plan.dtype)
     message_size = scheme.message_size(size, dtype)
     logger.info("%r: gradients of %d %s, messages of %d", scheme, size, dtype, message_size)
@@ -82,15 +89,16 @@ def _lead(
     missing = engine.stop(plan.goodbye_seconds, interrupts.take)
     if missing:
         _unfinished.append(engine)
-        atexit.register(_abandon, data, missing)
         logger.warning("gradcode: workers %s have not answered the goodbye", ", ".join(map(str, missing)))
-    return result, error, not missing
+    return result, error, missing
 
 
-def _abandon(comm: MPI.Comm, missing: list[int]) -> None:
+@atexit.register
+def _abandon() -> None:
     """End the job at the end of the program, since MPI would wait for the missing workers for ever."""
-    failed = getattr(sys, "last_value", None) is not None
-    sys.stdout.flush()
-    sys.stderr.write(f"gradcode: ending workers {', '.join(map(str, missing))}, which do not answer\n")
-    sys.stderr.flush()
-    comm.Abort(1 if failed else 0)
+    for comm, missing in _missing:
+        failed = getattr(sys, "last_value", None) is not None
+        sys.stdout.flush()
+        sys.stderr.write(f"gradcode: ending workers {', '.join(map(str, missing))}, which do not answer\n")
+        sys.stderr.flush()
+        comm.Abort(1 if failed else 0)

@@ -29,6 +29,10 @@ class Interrupts:
         was, self._pending = self._pending, False
         return was
 
+    def note(self) -> None:
+        """Give back what was taken, for somebody else to take."""
+        self._pending = True
+
     @contextmanager
     def shelter(self) -> Iterator[None]:
         """In here a signal is only noted, for `take`; may be nested."""

@@ -52,7 +52,7 @@ def train(config: TrainConfig, prepared: Prepared, emit: Emit, launched_at: floa
         dtype=config.dtype,
         chunks=config.chunks,
         seed=config.seed,
-        configuration={**config.shared(), "rows": prepared.n_train},
+        configuration={**config.shared(), "rows": prepared.n_train, "digest of the data": prepared.digest},
         goodbye_seconds=GOODBYE_SECONDS,
     )
     return 130 if status == "interrupted" else 0

@@ -208,6 +208,10 @@ def variants(config: TrainConfig, names: Iterable[str]) -> dict[str, TrainConfig
             raise ValueError(f"compare must be names from {', '.join(known)}, got {name!r}")
         if name in listed[:position]:
             raise ValueError(f"compare must not name a scheme twice, got {name!r}")
+    if config.scheme != "grouped":
+        raise ValueError(f"scheme must be left out with compare, which names them, got {config.scheme}")
+    if config.code != "auto" and "grouped" not in listed:
+        raise ValueError(f"code needs grouped among the schemes to compare, got code={config.code}")
     if len(listed) < 2:
         raise ValueError(f"compare must name at least two schemes, got {', '.join(listed) or 'none'}")
     result = {}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,14 @@ from gradcode.errors import DataError, GradCodeError
 from gradcode.train.config import TrainConfig
 from gradcode.train.files import replacing
 from gradcode.train.master import starting_point
-from gradcode.train.preparation import prepare
+from gradcode.train.preparation import check_output, prepare
 from gradcode.train.prepared import open_prepared
 from gradcode.train.report import Reporter
 
 __all__ = ["Job", "draw", "present"]
 
 _COMPARISON = "comparison.json"
+_RESULT = "result.json"
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,30 @@ class Job:
         starting_point(self.first, prepared)
         return folder
 
+    @contextmanager
+    def directory(self) -> Iterator[None]:
+        """Have an output directory, if there shall be one; it is not left behind without a run in it.
+
+        Raises
+        ------
+        ValueError
+            If it cannot be made, or holds something that would be lost.
+        """
+        check_output(self.output)
+        if self.output is None:
+            yield
+            return
+        path = Path(self.output)
+        try:
+            if self.compares:  # now, so that what a comparison has come to can be drawn however it ends
+                with replacing(path / _COMPARISON) as file:
+                    file.write(json.dumps({"runs": list(self.runs)}).encode())
+            yield
+        finally:
+            if path.is_dir() and {entry.name for entry in path.iterdir()} <= {_COMPARISON}:
+                (path / _COMPARISON).unlink(missing_ok=True)
+                path.rmdir()
+
     @property
     def compares(self) -> bool:
         """Whether there is something to compare."""
@@ -83,13 +109,11 @@ def present(job: Job, results: Mapping[str, dict[str, Any]], reporter: Reporter)
     if job.output is None or not results:
         return
     try:
-        if job.compares:
-            _keep_order(Path(job.output), list(results))
         path = draw(Path(job.output))
     except (GradCodeError, OSError, ValueError) as error:
-        reporter.status(f"no report: {error}")
+        reporter.note(f"no report was drawn: {error}")
     except KeyboardInterrupt:
-        reporter.status(f"no report was drawn; 'gradcode report {job.output}' draws it")
+        reporter.note(f"no report was drawn; 'gradcode report {job.output}' draws it")
     else:
         reporter.handle({"event": "report", "path": str(path)})
 
@@ -112,31 +136,36 @@ def draw(directory: Path) -> Path:
     from gradcode.train.page import write_comparison, write_report
     from gradcode.train.records import read_run
 
-    if (directory / "result.json").is_file():
-        return write_report(directory)
-    names = _order(directory)
+    if (directory / _RESULT).is_file():
+        return _write(directory, write_report)
+    names = [name for name in _order(directory) if (directory / name / _RESULT).is_file()]
+    if not names:
+        raise DataError(f"{directory}: none of its runs has come to a {_RESULT}")
     for name in names:
-        write_report(directory / name)
-    return write_comparison(directory, {name: read_run(directory / name) for name in names})
+        _write(directory / name, write_report)
+    return _write(directory, lambda path: write_comparison(path, {name: read_run(path / name) for name in names}))
 
 
-def _keep_order(directory: Path, names: list[str]) -> None:
-    """Note which runs are compared, the first being what the others are measured against."""
-    with replacing(directory / _COMPARISON) as file:
-        file.write(json.dumps({"runs": names}).encode())
+def _write(directory: Path, page: Callable[[Path], Path]) -> Path:
+    """Write a page; a result that is not what a run writes is a fault of the data."""
+    try:
+        return page(directory)
+    except (AttributeError, KeyError, TypeError, IndexError) as error:
+        raise DataError(f"{directory}: {_RESULT} must be as gradcode train has written it: {error}") from error
 
 
 def _order(directory: Path) -> list[str]:
+    """The runs of a comparison, the first being what the others are measured against."""
     path = directory / _COMPARISON
     try:
         names = json.loads(path.read_bytes())["runs"]
     except FileNotFoundError:
         raise DataError(
-            f"{directory}: must be the output directory of gradcode train, with result.json or {_COMPARISON} in it"
+            f"{directory}: must have {_RESULT} or {_COMPARISON} in it, which gradcode train writes with --output"
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: cannot be read: {error}") from None
-    inside = {entry.name for entry in directory.iterdir() if entry.is_dir()}
-    if not (isinstance(names, list) and names and all(isinstance(name, str) and name in inside for name in names)):
+    # A name must stay in the directory.
+    if not (isinstance(names, list) and all(isinstance(name, str) and Path(name).name == name for name in names)):
         raise DataError(f"{path}: its runs must be names of directories beside it, got {names!r}")
     return names

@@ -19,13 +19,14 @@ from gradcode.rounds import Interrupts
 from gradcode.train.config import TrainConfig
 from gradcode.train.events import decode_event
 from gradcode.train.job import Job, present
-from gradcode.train.preparation import check_output
 from gradcode.train.report import Reporter
 
 __all__ = ["launch"]
 
 # After rank 0 has said that the result is safe, the ranks have this long to leave.
 GRACE_SECONDS = 15.0
+# And if they take longer than this, it is said what is waited for.
+PATIENCE_SECONDS = 3.0
 # After an interruption, the ranks have this long to end by themselves.
 INTERRUPT_SECONDS = 20.0
 
@@ -46,26 +47,29 @@ def launch(job: Job, reporter: Reporter) -> int:
     launched_at = time.time()
     check_shared_memory(job.first.workers + 1)
     results: dict[str, dict[str, Any]] = {}
-    with tempfile.TemporaryDirectory(prefix="gradcode-") as scratch:
+    status = 0
+    with tempfile.TemporaryDirectory(prefix="gradcode-") as scratch, job.directory():
         directory = job.prepare(Path(scratch), reporter.status)
-        check_output(job.output)
-        for name, config in job.runs.items():
-            if job.compares:
-                reporter.headline(name)
-            status, result = _launch(config, directory, launched_at, reporter)
-            if result is not None:
-                results[name] = result
-            if status:
-                break
-            launched_at = time.time()
-    if job.output is not None and not any(Path(job.output).iterdir()):
-        Path(job.output).rmdir()
-    present(job, results, reporter)
+        interrupts = Interrupts()
+        with interrupts.handling():
+            for name, config in job.runs.items():
+                if job.compares:
+                    reporter.headline(name)
+                status, result = _launch(config, directory, launched_at, reporter, interrupts)
+                if result is not None:
+                    results[name] = result
+                last = len(results) == len(job.runs)
+                if interrupts.take() and not last:
+                    status = 130
+                if status:
+                    break
+                launched_at = time.time()
+        present(job, results, reporter)
     return status
 
 
 def _launch(
-    config: TrainConfig, directory: Path, launched_at: float, reporter: Reporter
+    config: TrainConfig, directory: Path, launched_at: float, reporter: Reporter, interrupts: Interrupts
 ) -> tuple[int, dict[str, Any] | None]:
     """Make one run; return its exit status and, if it came to one, its result."""
     command = mpirun_command(
@@ -74,11 +78,11 @@ def _launch(
         ["-P", "-m", "gradcode.train.rank", config.to_json(), str(directory), repr(launched_at)],
     )
     reporter.status(f"starting the master and {config.workers} workers")
-    interrupts = Interrupts()
-    with interrupts.handling(), process_session(command) as process:
+    with process_session(command) as process:
         watch = _Watch(process, reporter, interrupts)
         status = watch.until_the_end()
-        interrupts.take()  # at the very end it changes nothing
+    if watch.left_behind:  # for the caller, who may have more runs to make
+        interrupts.note()
     return status, watch.result
 
 
@@ -94,6 +98,7 @@ class _Watch:
         self._status: int | None = None
         self._loading = False  # from when on the ranks know what to do with a signal
         self._interrupted = False
+        self.left_behind = False  # interrupted when there was a result, and workers were still waited for
         self._deadline = math.inf
         self._patience_said = math.inf
 
@@ -122,12 +127,13 @@ class _Watch:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=GRACE_SECONDS)
         message = f"the ranks ended without a result; mpirun's status was {self._process.returncode}"
-        self._show({"event": "failed", "message": message, "worker": None, "traceback": ""})
+        self._reporter.handle({"event": "failed", "message": message, "worker": None, "traceback": ""})
         return 1
 
     def _interrupt(self) -> bool:
         """Ask the ranks to end; False if they need not be waited for."""
         if self._interrupted or self._status is not None or not self._loading:
+            self.left_behind = self._status is not None
             self._interrupted = True
             return False
         self._interrupted = True
@@ -142,7 +148,7 @@ class _Watch:
                 sys.stdout.write(line)
             return
         self._loading = True
-        self._show(event)
+        self._reporter.handle(event)
         if event["event"] in ("finished", "failed"):
             if event["event"] == "failed":
                 self._status = 1
@@ -150,12 +156,7 @@ class _Watch:
                 self.result = event["result"]
                 self._status = 130 if event["result"]["status"] == "interrupted" else 0
             self._deadline = time.monotonic() + GRACE_SECONDS
-            self._patience_said = time.monotonic() + 1
-
-    def _show(self, event: dict[str, Any]) -> None:
-        # A terminal that has gone away must not take the result with it.
-        with contextlib.suppress(OSError):
-            self._reporter.handle(event)
+            self._patience_said = time.monotonic() + PATIENCE_SECONDS
 
     def _say(self, text: str) -> None:
         with contextlib.suppress(OSError):

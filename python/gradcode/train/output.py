@@ -78,8 +78,9 @@ def read_parameters(path: Path) -> npt.NDArray[Any]:
             parameters: npt.NDArray[Any] = file["parameters"]
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, KeyError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: must be the parameters.npz of a training run: {error}") from None
+    except (ValueError, KeyError, EOFError, AttributeError, TypeError, zipfile.BadZipFile):
+        # NumPy's own words may advise to unpickle the file, which is never done here.
+        raise DataError(f"{path}: must be the parameters.npz of a training run, and is not") from None
     if not np.isfinite(parameters).all():
         raise DataError(f"{path}: its parameters must be finite")
     return parameters

@@ -6,6 +6,7 @@ its share and nothing else.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -68,11 +69,16 @@ def save(dataset: Dataset, directory: str | os.PathLike[str]) -> None:
         raise DataError(f"{folder}: cannot be written: {error.strerror or error}") from error
 
     arrays = {}
+    digest = hashlib.blake2b(digest_size=16)
     for part in _PARTS:
         X = getattr(dataset, f"{part}_X")
         for what, values in zip(_FIELDS, (X.data, X.indices, X.indptr, getattr(dataset, f"{part}_y")), strict=True):
             arrays[f"{part}_{what}"] = {"dtype": values.dtype.name, "shape": list(values.shape)}
             _replace(folder / f"{part}_{what}.npy", partial(np.save, arr=values))
+            if what == "data":  # machines may differ in the last bit of what they standardise, which is no other data
+                with np.errstate(over="ignore"):
+                    values = values.astype(np.float32)
+            digest.update(np.ascontiguousarray(values).data)
     meta = {
         **FORMAT,
         "name": dataset.name,
@@ -80,6 +86,7 @@ def save(dataset: Dataset, directory: str | os.PathLike[str]) -> None:
         "classes": list(dataset.classes),
         "n_features": dataset.n_features,
         "spectral_norm_squared": spectral_norm_squared(dataset.train_X),
+        "digest": digest.hexdigest(),
         "arrays": arrays,
     }
     _replace(folder / _META, lambda file: file.write(json.dumps(meta, indent=1).encode()))
@@ -107,6 +114,8 @@ class Prepared:
         What the data are called in reports.
     n_train, n_test, n_features : int
         Rows of both parts, and columns.
+    digest : str
+        Different for different rows, wherever they were prepared.
     spectral_norm_squared : float
         The square of the largest singular value of all training rows (`gradcode.train.spectrum`).
     dtype : numpy.dtype
@@ -124,6 +133,7 @@ class Prepared:
         self.classes: tuple[str, ...] = tuple(meta["classes"])
         self.n_features: int = meta["n_features"]
         self.spectral_norm_squared: float = meta["spectral_norm_squared"]
+        self.digest: str = meta["digest"]
         self.n_train = len(arrays["train_labels"])
         self.n_test = len(arrays["test_labels"])
         self.dtype: np.dtype[Any] = arrays["train_data"].dtype
@@ -248,6 +258,7 @@ def _read_meta(path: Path) -> dict[str, Any]:
     names = {f"{part}_{what}" for part in _PARTS for what in _FIELDS}
     if not (
         isinstance(meta.get("name"), str)
+        and isinstance(meta.get("digest"), str)
         and target in get_args(Target)
         and isinstance(classes, list)
         and classes_fit(len(classes), target)

@@ -24,8 +24,7 @@ from gradcode.train.application import train
 from gradcode.train.config import TrainConfig
 from gradcode.train.events import encode_event, failure_event
 from gradcode.train.job import Job, present
-from gradcode.train.preparation import check_output
-from gradcode.train.prepared import open_prepared
+from gradcode.train.prepared import Prepared, open_prepared
 from gradcode.train.report import Reporter
 
 __all__ = ["main", "serve"]
@@ -79,35 +78,45 @@ def serve(job: Job) -> int:
 
         def ready() -> str:
             if comm.rank == 0:
-                check_output(job.output)
+                stack.enter_context(job.directory())
             say = reporter.status if comm.rank == 0 else _say_nothing
             return str(job.prepare(Path(scratch), say)) if host.rank == 0 else ""
+
+        def attempt(name: str, config: TrainConfig, prepared: Prepared) -> int:
+            def emit(event: dict[str, Any]) -> None:
+                reporter.handle(event)
+                if event["event"] == "finished":
+                    results[name] = event["result"]
+
+            try:
+                return train(config, prepared, emit, launched_at)
+            except Exception as error:
+                return failed(error)
+
+        def failed(error: Exception) -> int:
+            if comm.rank == 0 and not getattr(error, "gradcode_reported", False):
+                reporter.handle(failure_event(error))
+            return 2
 
         try:
             directory = gather_texts(host, together(comm, ready))[0]
             prepared = together(comm, lambda: open_prepared(directory))
-            for name, config in job.runs.items():
-
-                def emit(event: dict[str, Any], name: str = name) -> None:
-                    reporter.handle(event)
-                    if event["event"] == "finished":
-                        results[name] = event["result"]
-
-                if comm.rank == 0 and job.compares:
-                    reporter.headline(name)
-                status = train(config, prepared, emit, launched_at)
-                # An interrupted master makes no further run, and says so to the others.
-                status = int(gather_texts(comm, str(status))[0]) if job.compares else status
-                if status:
-                    break
-                launched_at = time.time()
         except Exception as error:
-            if comm.rank == 0 and not getattr(error, "gradcode_reported", False):
-                reporter.handle(failure_event(error))
-            return 2
+            return failed(error)
         finally:
             host.Free()
-        if comm.rank == 0 and status == 0:
+        left = len(job.runs)
+        for name, config in job.runs.items():
+            if comm.rank == 0 and job.compares:
+                reporter.headline(name)
+            status = attempt(name, config, prepared)
+            left -= 1
+            if left:  # however it ended on the master, the others go by that
+                status = int(gather_texts(comm, str(status))[0])
+            if status:
+                break
+            launched_at = time.time()
+        if comm.rank == 0:
             present(job, results, reporter)
     return status
 

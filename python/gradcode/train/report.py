@@ -12,6 +12,7 @@ A run tells its story as events: dicts that survive JSON, so that they can come 
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 import sys
 import time
@@ -127,7 +128,13 @@ class Reporter:
             raise ValueError(f"event must be one of {', '.join(_REQUIRED)}, got {kind!r}")
         if missing := [name for name in _REQUIRED[kind] if name not in event]:
             raise ValueError(f"event {kind!r} must have the fields {', '.join(_REQUIRED[kind])}, lacks {missing[0]!r}")
-        getattr(self, f"_{kind}")(event)
+        with _whatever_becomes_of_the_terminal():
+            getattr(self, f"_{kind}")(event)
+
+    def note(self, message: str) -> None:
+        """Say something that is final."""
+        with _whatever_becomes_of_the_terminal():
+            print(message, file=self._stream, flush=True)
 
     def status(self, message: str) -> None:
         """Show what goes on before training starts."""
@@ -135,15 +142,17 @@ class Reporter:
 
     def headline(self, name: str) -> None:
         """Say which of several runs is next."""
-        if self._console is None:
-            print(f"\n{name}", file=self._stream, flush=True)
-        else:
-            self._console.print(f"\n{name}", style="bold", markup=False, highlight=False)
+        with _whatever_becomes_of_the_terminal():
+            if self._console is None:
+                print(f"\n{name}", file=self._stream, flush=True)
+            else:
+                self._console.print(f"\n{name}", style="bold", markup=False, highlight=False)
 
     def compare(self, results: Mapping[str, Mapping[str, Any]]) -> None:
         """Show several runs side by side, as `gradcode.train.comparison.comparison_text` has them."""
-        self._display.stop()
-        show_comparison(results, self._stream)
+        with _whatever_becomes_of_the_terminal():
+            self._display.stop()
+            show_comparison(results, self._stream)
 
     def _status(self, event: Mapping[str, Any]) -> None:
         if self._console is None:
@@ -195,6 +204,11 @@ class Reporter:
         if trace := (event.get("traceback") or "").rstrip():
             print(f"\n{trace}", file=errors)
         errors.flush()
+
+
+def _whatever_becomes_of_the_terminal() -> contextlib.suppress:
+    """A terminal or a pipe that has gone away must not take the result with it."""
+    return contextlib.suppress(OSError)
 
 
 # --- while the run goes on --------------------------------------------------------------------------------------------
