@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from gradcode.rounds import Cluster, RoundRecord, Task
 from gradcode.schemes import GradientCode, Subset
 from gradcode.train.losses import LOSSES, Loss
+from gradcode.train.objective import sum_of_squares
 from gradcode.train.optimisers import lbfgs
 
 __all__ = ["Problem", "Solution"]
@@ -78,8 +79,7 @@ class Problem:
             coefficients = w[:regularised]
             vector *= self.C
             vector[:regularised] += coefficients
-            squares = np.einsum("i,i", coefficients, coefficients, dtype=np.float64)
-            return self.C * value + 0.5 * float(squares), vector
+            return self.C * value + 0.5 * sum_of_squares(coefficients), vector
 
         def count(w: npt.NDArray[Any]) -> None:
             nonlocal iterations

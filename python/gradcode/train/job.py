@@ -6,8 +6,9 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gradcode.errors import DataError, GradCodeError
 from gradcode.train.config import TrainConfig
@@ -18,6 +19,8 @@ from gradcode.train.prepared import open_prepared
 from gradcode.train.report import Reporter
 
 __all__ = ["Job", "draw", "present"]
+
+Value = TypeVar("Value")
 
 _COMPARISON = "comparison.json"
 _RESULT = "result.json"
@@ -133,23 +136,25 @@ def draw(directory: Path) -> Path:
     MissingExtra
         If matplotlib or jinja2 is not installed.
     """
-    from gradcode.train.page import write_comparison, write_report
+    from gradcode.train.page import write_comparison, write_report, write_report_of
     from gradcode.train.records import read_run
 
     if (directory / _RESULT).is_file():
-        return _write(directory, write_report)
+        return _made_of(directory, partial(write_report, directory))
     names = [name for name in _order(directory) if (directory / name / _RESULT).is_file()]
     if not names:
         raise DataError(f"{directory}: none of its runs has come to a {_RESULT}")
-    for name in names:
-        _write(directory / name, write_report)
-    return _write(directory, lambda path: write_comparison(path, {name: read_run(path / name) for name in names}))
+    # Read once: the rounds of a long run take a while.
+    runs = {name: _made_of(directory / name, partial(read_run, directory / name)) for name in names}
+    for run in runs.values():
+        _made_of(run.directory, partial(write_report_of, run))
+    return _made_of(directory, partial(write_comparison, directory, runs))
 
 
-def _write(directory: Path, page: Callable[[Path], Path]) -> Path:
-    """Write a page; a result that is not what a run writes is a fault of the data."""
+def _made_of(directory: Path, step: Callable[[], Value]) -> Value:
+    """What `step` makes of a result; one that is not what a run writes is a fault of the data."""
     try:
-        return page(directory)
+        return step()
     except (AttributeError, KeyError, TypeError, IndexError) as error:
         raise DataError(f"{directory}: {_RESULT} must be as gradcode train has written it: {error}") from error
 

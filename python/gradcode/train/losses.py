@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,9 @@ from scipy.special import expit
 
 from gradcode._validate import check_dtype, check_int, check_number
 from gradcode.errors import MissingExtra
+from gradcode.train.dataset import labels_fit
+from gradcode.train.objective import sum_of_squares
+from gradcode.train.source import Target
 
 __all__ = ["LOSSES", "Loss"]
 
@@ -53,7 +56,7 @@ class Loss:
     """
 
     formula: str
-    target: Literal["binary", "number", "classes"]
+    target: Target
     curvature: float
     _value_and_gradient: Callable[[Array, Rows, Array], tuple[float, Array]] = field(repr=False)
     _scores: Callable[[Array, Array], Scores] = field(repr=False)
@@ -167,7 +170,7 @@ def _logistic(w: Array, X: Rows, y: Array) -> tuple[float, Array]:
 def _squared(w: Array, X: Rows, y: Array) -> tuple[float, Array]:
     residual = X @ w
     residual -= y
-    return 0.5 * _sum_of_squares(residual), X.T @ residual
+    return 0.5 * sum_of_squares(residual), X.T @ residual
 
 
 def _multinomial(w: Array, X: Rows, y: Array) -> tuple[float, Array]:
@@ -219,15 +222,11 @@ def _metrics() -> Any:
     return sklearn.metrics
 
 
-def _sum_of_squares(values: Array) -> float:
-    return float(np.einsum("i,i", values, values, dtype=np.float64))
-
-
 def _matrix(w: Array, X: Rows) -> Array:
     return w.reshape(X.shape[1], -1)
 
 
-def _checked(w: npt.ArrayLike, X: Rows, y: npt.ArrayLike, target: str) -> tuple[Array, Rows, Array]:
+def _checked(w: npt.ArrayLike, X: Rows, y: npt.ArrayLike, target: Target) -> tuple[Array, Rows, Array]:
     if not (isinstance(X, np.ndarray) or sp.issparse(X)):
         raise TypeError(f"X must be a NumPy array or a SciPy sparse array, got {type(X).__name__}")
     check_dtype("X.dtype", X.dtype)
@@ -251,16 +250,18 @@ def _checked(w: npt.ArrayLike, X: Rows, y: npt.ArrayLike, target: str) -> tuple[
     return w, X, y
 
 
-def _check_labels(y: Array, target: str, n_classes: int) -> None:
+def _check_labels(y: Array, target: Target, n_classes: int) -> None:
+    fit = labels_fit(y, target, n_classes)
+    if fit.all():
+        return
     match target:
         case "binary":
-            wrong, rule = np.abs(y) != 1, "-1 or +1"
+            rule = "-1 or +1"
         case "classes":
-            wrong, rule = (y != np.floor(y)) | ~((y >= 0) & (y < n_classes)), f"classes in 0..{n_classes - 1}"
+            rule = f"classes in 0..{n_classes - 1}"
         case _:
-            wrong, rule = ~np.isfinite(y), "finite numbers"
-    if wrong.any():
-        raise ValueError(f"y must be {rule}, got {y[wrong][0]:g}")
+            rule = "finite numbers"
+    raise ValueError(f"y must be {rule}, got {y[~fit][0]:g}")
 
 
 LOSSES: dict[str, Loss] = {

@@ -31,7 +31,7 @@ from gradcode.train.report import how_it_ended
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["check_installed", "write_comparison", "write_report"]
+__all__ = ["check_installed", "write_comparison", "write_report", "write_report_of"]
 
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "http://www.w3.org/1999/xlink"
@@ -71,7 +71,12 @@ def write_report(directory: str | Path) -> Path:
         If matplotlib or jinja2 is not installed.
     """
     check_installed()
-    run = read_run(directory)
+    return write_report_of(read_run(directory))
+
+
+def write_report_of(run: Run) -> Path:
+    """Write the report of a run that has been read, into its directory; as `write_report`."""
+    check_installed()
     result = run.result
     captions = _captions(run)
     figures = [_place(figure, name, run.directory, captions[name]) for name, figure in run_figures(run).items()]
