@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from gradcode.errors import NotDecodable
+from gradcode.schemes.decoder import CONDITION_LIMIT
+from gradcode.schemes.systems import solve_systems
 
 EPS = {"float32": np.finfo(np.float32).eps, "float64": np.finfo(np.float64).eps}
 
@@ -67,18 +69,64 @@ def check_decode(scheme, gradients, messages, survivors):
     order = np.random.default_rng(len(survivors)).permutation(survivors)
     for worker in order:
         with_it = decoder.add(int(worker), messages[worker])
-    assert with_it and decoder.ready and decoder.missing == ()
+    if worst_of(scheme, survivors) > CONDITION_LIMIT[dtype]:
+        assert decoder.ready == with_it and decoder.settle()
+    else:
+        assert with_it
+    assert decoder.ready and decoder.missing == ()
     result = decoder.result()
     exact = gradients.astype(np.float64).sum(axis=0)
     weights = scheme.weights(survivors)
     magnitudes = np.array([message_magnitude(scheme, w, gradients) for w in survivors])
-    condition = max(np.linalg.cond(s.matrix[:, [w in survivors for w in s.workers]]) for s in scheme.systems)
+    condition = worst_of(scheme, survivors)
     rounding = np.abs(weights) @ magnitudes
     rounding += condition * np.linalg.norm(weights, 2) * np.linalg.norm(messages_at(messages, survivors), axis=0)
     bound = rounding.reshape(-1)[:size] + np.abs(gradients).sum(axis=0)
     terms = len(survivors) + scheme.communication * max(len(scheme.subsets(w)) for w in survivors) + scheme.n_subsets
     error = np.abs(result - exact)
     assert (error <= terms * EPS[dtype.name] * bound).all(), f"error {error.max()} for survivors {survivors}"
+
+
+def worst_of(scheme, survivors):
+    """The largest condition of the systems that decode these survivors."""
+    account = scheme.survivors()
+    for worker in survivors:
+        account.add(worker)
+    return max(account.solution(index).condition for index in range(len(scheme.systems)))
+
+
+def check_patterns(scheme):
+    """From every set of survivors the weights give the sum, whatever the gradients: W·C_S = [I … I].
+
+    Losing any s workers means losing 0..s of each system, so all C(n, s) patterns are met system by system. The weights
+    solve a system of some condition number and the coefficients are rounded, so what is off is a few eps times the
+    condition, which for schemes with a target includes the size of coefficients that must cancel.
+    """
+    for index, system in enumerate(scheme.systems):
+        if system.matrix is scheme.systems[index - 1].matrix and index > 0:
+            continue
+        coefficients, wanted = system_coefficients(scheme, system)
+        size = len(system.workers)
+        for missing in range(min(scheme.stragglers, size) + 1):
+            sets = [[i for i in range(size) if i not in lost] for lost in itertools.combinations(range(size), missing)]
+            for solution, columns in zip(solve_systems([(system, columns) for columns in sets]), sets, strict=True):
+                assert np.isfinite(solution.condition), f"{scheme}: not decodable from {columns} of {system.workers}"
+                error = np.linalg.norm(solution.weights @ coefficients[columns] - wanted) / np.linalg.norm(wanted)
+                assert error <= 32 * size * EPS["float64"] * solution.condition, (scheme, columns, error)
+
+
+def system_coefficients(scheme, system):
+    """Coefficients of the workers of a system in all blocks of the subsets that they hold, and those of the sum."""
+    place = {}
+    for worker in system.workers:
+        for subset in scheme.subsets(worker):
+            place.setdefault(subset.index, len(place))
+    m = scheme.communication
+    coefficients = np.zeros((len(system.workers), len(place), m))
+    for row, worker in zip(coefficients, system.workers, strict=True):
+        for subset, blocks in zip(scheme.subsets(worker), scheme.coefficients(worker), strict=True):
+            row[place[subset.index]] = blocks
+    return coefficients.reshape(len(system.workers), -1), np.tile(np.eye(m), len(place))
 
 
 def messages_at(messages, survivors):

@@ -128,7 +128,8 @@ def test_lengthening_keeps_the_distance_and_dimension():
         (lambda: codes.harmonic(4, 2).condition([4]), "survivors must be in 0..3, got 4"),
         (lambda: codes.harmonic(4, 2).condition([1, 1]), "survivors must be distinct, got 1 twice"),
         (lambda: codes.harmonic(4, 2).lengthened(3), "length must be an integer of at least 4, got 3"),
-        (lambda: codes.harmonic(40, 20).worst_condition(), "137846528820 sets of columns to examine; the limit"),
+        (lambda: codes.harmonic(4, 2).worst_condition(5), "survivors must be an integer in 0..4, got 5 with length=4"),
+        (lambda: codes.harmonic(4, 2).worst_condition(limit=0), "limit must be an integer of at least 1, got 0"),
     ],
 )
 def test_bad_parameters_name_argument_rule_and_value(call, text):
@@ -156,9 +157,14 @@ def test_a_code_cannot_be_changed_from_outside():
         code.generator[0, 0] = 5
 
 
-def test_a_code_that_cannot_be_counted_still_has_a_repr():
-    rng = np.random.default_rng(0)
-    assert repr(LinearCode(rng.standard_normal((20, 40)))) == "<LinearCode [40, 20, ?]>"
+def test_a_distance_that_cannot_be_counted_is_a_bound_and_says_so():
+    code = LinearCode(np.random.default_rng(0).standard_normal((20, 40)))
+    assert not code.minimum_distance_is_exact and 3 <= code.minimum_distance < 21
+    assert not code.is_mds
+    assert repr(code) == f"<LinearCode [40, 20, ≥{code.minimum_distance}]>"
+    repeated = np.hstack([np.eye(20)] * 2)
+    code = LinearCode(repeated)  # found by looking at erasures: both copies of a column
+    assert code.minimum_distance_is_exact and code.minimum_distance == 2
 
 
 def test_worst_condition_of_a_non_mds_code_is_over_the_sets_that_always_decode():

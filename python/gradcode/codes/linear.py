@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import itertools
+import functools
+import inspect
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
+from typing import Any, ParamSpec
 
 import numpy as np
 import numpy.typing as npt
 
 from gradcode._validate import as_generator_matrix, check_int, check_workers
+from gradcode.codes.conditioning import Condition, Conditions, affordable, conditions_of, survey
+from gradcode.codes.distance import Distance, minimum_distance
 from gradcode.errors import CodeParameterError
 from gradcode.kernels import solve
 
-__all__ = ["LinearCode"]
+__all__ = ["LinearCode", "construction"]
 
-# Exact answers enumerate subsets of columns; beyond this many the answer would take minutes.
-SUBSET_LIMIT = 1_000_000
-_BATCH = 4096
+_VERSION = 1  # of the configurations that `to_config` writes
+_CONSTRUCTIONS: dict[str, Callable[..., LinearCode]] = {}
+
+P = ParamSpec("P")
 
 
 class LinearCode:
@@ -36,9 +41,9 @@ class LinearCode:
     name : str, optional
         What `repr` calls the code.
     minimum_distance : int, optional
-        Where the construction proves it. Otherwise it is found exactly from the generator.
-    family : callable, optional
-        ``family(length)`` gives the code of the same construction and dimension at another length.
+        Where the construction proves it. Otherwise it is found from the generator.
+    worst_survivors : sequence of int, optional
+        Where the construction knows a set of m columns with the largest condition number.
 
     Raises
     ------
@@ -60,7 +65,7 @@ class LinearCode:
         *,
         name: str = "LinearCode",
         minimum_distance: int | None = None,
-        family: Callable[[int], LinearCode] | None = None,
+        worst_survivors: Sequence[int] | None = None,
     ) -> None:
         matrix = as_generator_matrix("generator", generator)
         dimension, length = matrix.shape
@@ -74,9 +79,11 @@ class LinearCode:
         matrix.setflags(write=False)
         self._generator = matrix
         self._name = name
-        self._family = family
+        self._recipe: tuple[str, dict[str, Any]] | None = None
+        self._worst_survivors = worst_survivors
         if minimum_distance is not None:
-            self.minimum_distance = check_int("minimum_distance", minimum_distance, 1, length - dimension + 1)
+            check_int("minimum_distance", minimum_distance, 1, length - dimension + 1)
+            self._distance = Distance(minimum_distance, True)
 
     @property
     def length(self) -> int:
@@ -93,29 +100,38 @@ class LinearCode:
         """The generator matrix G, float64, shape (m, d), read-only."""
         return self._generator
 
+    @property
+    def name(self) -> str:
+        """What `repr` calls the code."""
+        return self._name
+
     @cached_property
+    def _distance(self) -> Distance:
+        return minimum_distance(self._generator)
+
+    @property
     def minimum_distance(self) -> int:
         """Minimum distance δ: any δ − 1 missing columns leave rank m.
 
-        Exact. Where the construction does not prove it, every hyperplane spanned by m − 1 columns is examined:
-        the fullest one holds d − δ columns.
+        What the construction proves, or found from the generator. Where that would take too long it is what has been
+        proven of it, at least: see `minimum_distance_is_exact`.
         """
-        length, dimension = self.length, self.dimension
-        if dimension == 1:
-            # The only hyperplane is {0}: a worker that sends nothing helps nobody.
-            return length - int(np.count_nonzero(self._generator == 0))
-        self._check_countable(math.comb(length, dimension - 1), "minimum_distance")
-        fullest = 0
-        tolerance = length * np.finfo(np.float64).eps * np.linalg.norm(self._generator, axis=0).max()
-        for batch in _batches(itertools.combinations(range(length), dimension - 1)):
-            columns = np.moveaxis(self._generator[:, batch], 1, 0)  # (batch, m, m-1)
-            u, sigma, _ = np.linalg.svd(columns)
-            spans = sigma[:, -1] > tolerance
-            normals = u[spans, :, -1]
-            on_plane = np.abs(normals @ self._generator) <= dimension * tolerance
-            if on_plane.size:
-                fullest = max(fullest, int(on_plane.sum(axis=1).max()))
-        return length - fullest
+        return self._distance.value
+
+    @property
+    def minimum_distance_is_exact(self) -> bool:
+        """Whether some δ missing columns are known to leave less than rank m; otherwise δ may be larger."""
+        return self._distance.exact
+
+    @property
+    def is_mds(self) -> bool:
+        """Whether any m columns have rank m, that is, δ = d − m + 1: the most stragglers for this load."""
+        return self.minimum_distance == self.length - self.dimension + 1
+
+    @property
+    def has_unit_entries(self) -> bool:
+        """Whether all entries of the generator are 0, 1 or −1: encoding takes additions only."""
+        return bool(np.isin(self._generator, (-1, 0, 1)).all())
 
     def condition(self, survivors: Iterable[int]) -> float:
         """Condition number (2-norm) of the columns of `survivors`; infinite if their rank is below m.
@@ -129,52 +145,147 @@ class LinearCode:
         _, _, condition = solve([self._generator], [columns])
         return float(condition[0])
 
-    def worst_condition(self) -> float:
-        """Largest condition number over all sets of d − δ + 1 survivors, the fewest that always decode.
+    def conditions(self, survivors: int | None = None, *, limit: int | None = None) -> Conditions:
+        """Condition numbers of all sets of so many survivors, or of a sample that includes neighbours.
 
-        Exact, by enumeration.
+        Parameters
+        ----------
+        survivors : int, optional
+            How many columns are left, in 0..d. Default: d − δ + 1, the fewest that always decode.
+        limit : int, optional
+            How many sets to look at. Default: as many as take about a second.
 
-        Raises
-        ------
-        CodeParameterError
-            If there are more than a million such sets.
+        Examples
+        --------
+        >>> from gradcode.codes import harmonic
+        >>> found = harmonic(8, 4).conditions(5)
+        >>> len(found.values), found.exhaustive, f"{found.worst:.2f}", f"{found.typical:.2f}"
+        (56, True, '5.13', '2.61')
         """
-        survivors = self.length - self.minimum_distance + 1
-        self._check_countable(math.comb(self.length, survivors), "worst_condition")
-        worst = 1.0
-        for batch in _batches(itertools.combinations(range(self.length), survivors)):
-            sigma = np.linalg.svd(np.moveaxis(self._generator[:, batch], 1, 0), compute_uv=False)
-            with np.errstate(divide="ignore"):
-                worst = max(worst, float((sigma[:, 0] / sigma[:, -1]).max()))
-        return worst
+        survivors = self._check_survivors(survivors)
+        if limit is None:
+            limit = affordable(self.dimension, survivors)
+        return survey(self.length, survivors, conditions_of(self._generator), check_int("limit", limit, 1))
+
+    def worst_condition(self, survivors: int | None = None, *, limit: int | None = None) -> Condition:
+        """Largest condition number over all sets of so many survivors.
+
+        Parameters
+        ----------
+        survivors : int, optional
+            How many columns are left, in 0..d. Default: d − δ + 1, the fewest that always decode.
+        limit : int, optional
+            How many sets to look at. Default: as many as take about a second.
+
+        Returns
+        -------
+        Condition
+            A float that says how it is known: exact; the closed form, where the construction has one and the sets
+            are more than `limit`; or a lower bound, the worst set that a search found. Infinite if some set cannot be
+            decoded.
+
+        Examples
+        --------
+        >>> from gradcode.codes import gaussian, harmonic
+        >>> harmonic(9, 8).worst_condition().kind, harmonic(40, 8).worst_condition().kind
+        ('exact', 'closed form')
+        >>> gaussian(40, 8).worst_condition().kind
+        'lower bound'
+        """
+        survivors = self._check_survivors(survivors)
+        key = (survivors, limit)
+        if key not in self._worst:
+            self._worst[key] = self._find_worst(survivors, limit)
+        return self._worst[key]
+
+    @cached_property
+    def _worst(self) -> dict[tuple[int, int | None], Condition]:
+        return {}
+
+    def _find_worst(self, survivors: int, limit: int | None) -> Condition:
+        if survivors < self.dimension or (
+            self.minimum_distance_is_exact and survivors <= self.length - self.minimum_distance
+        ):
+            return Condition(np.inf)
+        countable = math.comb(self.length, survivors) <= (limit or affordable(self.dimension, survivors))
+        if self._worst_survivors is not None and survivors == self.dimension and not countable:
+            return Condition(self.condition(self._worst_survivors), "closed form")
+        found = self.conditions(survivors, limit=limit)
+        return Condition(found.worst, "exact" if found.exhaustive else "lower bound")
 
     def lengthened(self, length: int) -> LinearCode:
         """A code of the same dimension at a greater length, with no smaller minimum distance.
 
-        A construction that exists at every length is built anew; any other code repeats its columns: of δ − 1
+        A construction that exists at that length is made anew; any other code repeats its columns: of δ − 1
         missing workers at most δ − 1 different columns are lost.
         """
         length = check_int("length", length, self.length)
         if length == self.length:
             return self
-        if self._family is not None:
-            return self._family(length)
+        if self._recipe is not None and "length" in self._recipe[1]:
+            name, arguments = self._recipe
+            try:
+                longer = _CONSTRUCTIONS[name](**{**arguments, "length": length})
+            except CodeParameterError:
+                pass  # this construction has no code of that length
+            else:
+                if longer.dimension == self.dimension and longer.minimum_distance >= self.minimum_distance:
+                    return longer
         columns = np.arange(length) % self.length
         return LinearCode(self._generator[:, columns], name=f"{self._name} lengthened")
 
-    def _check_countable(self, count: int, what: str) -> None:
-        if count > SUBSET_LIMIT:
-            raise CodeParameterError(
-                f"{what} is found exactly, and {self._name} [{self.length}, {self.dimension}] has {count} sets of "
-                f"columns to examine; the limit is {SUBSET_LIMIT}"
-            )
+    def to_config(self) -> dict[str, Any]:
+        """What `from_config` makes the same code of, in another process or year; it can be written as JSON.
+
+        Examples
+        --------
+        >>> from gradcode.codes import harmonic
+        >>> harmonic(4, 2).to_config()
+        {'version': 1, 'code': 'harmonic', 'length': 4, 'dimension': 2, 'systematic': False}
+        """
+        if self._recipe is None:
+            return {"version": _VERSION, "code": "from_generator", "array": self._generator.tolist()}
+        name, arguments = self._recipe
+        return {"version": _VERSION, "code": name, **arguments}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> LinearCode:
+        """The code that `to_config` described.
+
+        Raises
+        ------
+        CodeParameterError
+            If the version or the construction is not known, or its arguments do not fit.
+
+        Examples
+        --------
+        >>> LinearCode.from_config({"version": 1, "code": "repetition", "length": 3})
+        <repetition [3, 1, 3]>
+        """
+        if not isinstance(config, Mapping):
+            raise TypeError(f"config must be a mapping, got {type(config).__name__}")
+        arguments = dict(config)
+        version, name = arguments.pop("version", None), arguments.pop("code", None)
+        if version != _VERSION:
+            raise CodeParameterError(f"config must have version {_VERSION}, got {version!r}")
+        if name not in _CONSTRUCTIONS:
+            raise CodeParameterError(f"config's code must be one of {', '.join(_CONSTRUCTIONS)}, got {name!r}")
+        make = _CONSTRUCTIONS[name]
+        try:
+            inspect.signature(make).bind(**arguments)
+        except TypeError as error:
+            raise CodeParameterError(f"config does not fit the code {name}: {error}") from None
+        factors = {key: cls.from_config(value) for key, value in arguments.items() if isinstance(value, Mapping)}
+        return make(**{**arguments, **factors})
+
+    def _check_survivors(self, survivors: int | None) -> int:
+        if survivors is None:
+            return self.length - self.minimum_distance + 1
+        return check_int("survivors", survivors, 0, self.length, f"length={self.length}")
 
     def __repr__(self) -> str:
-        try:
-            distance = str(self.minimum_distance)
-        except CodeParameterError:
-            distance = "?"
-        return f"<{self._name} [{self.length}, {self.dimension}, {distance}]>"
+        more = "" if self.minimum_distance_is_exact else "≥"
+        return f"<{self._name} [{self.length}, {self.dimension}, {more}{self.minimum_distance}]>"
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, LinearCode):
@@ -185,7 +296,28 @@ class LinearCode:
         return hash(self._generator.tobytes())
 
 
-def _batches(subsets: Iterator[tuple[int, ...]]) -> Iterator[npt.NDArray[np.intp]]:
-    """Index arrays (at most _BATCH, subset size), so that NumPy's stacked SVD does the looping."""
-    while chunk := list(itertools.islice(subsets, _BATCH)):
-        yield np.array(chunk, dtype=np.intp)
+def construction(make: Callable[P, LinearCode]) -> Callable[P, LinearCode]:
+    """Let the codes that a function makes remember its name and arguments, so that they can be made again."""
+    signature = inspect.signature(make)
+
+    @functools.wraps(make)
+    def remembered(*args: P.args, **kwargs: P.kwargs) -> LinearCode:
+        code = make(*args, **kwargs)
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        code._recipe = (make.__name__, {name: _plain(value) for name, value in bound.arguments.items()})
+        return code
+
+    _CONSTRUCTIONS[make.__name__] = remembered
+    return remembered
+
+
+def _plain(value: Any) -> Any:
+    """An argument of a construction as JSON knows it."""
+    if isinstance(value, LinearCode):
+        return value.to_config()
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return [_plain(item) for item in value]
+    return value

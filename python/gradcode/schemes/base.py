@@ -14,12 +14,18 @@ import numpy.typing as npt
 
 from gradcode import kernels
 from gradcode._validate import check_int, check_workers
-from gradcode.errors import NotDecodable
-from gradcode.schemes.decoder import Decoder
+from gradcode.codes import Condition
+from gradcode.errors import CodeParameterError, NotDecodable
+from gradcode.schemes.decoder import Check, Decoder
+from gradcode.schemes.stability import glance, worst_condition
 from gradcode.schemes.subset import Subset
-from gradcode.schemes.survivors import Solver, Survivors, System
+from gradcode.schemes.survivors import Survivors
+from gradcode.schemes.systems import Solver, System
 
-__all__ = ["GradientCode"]
+__all__ = ["MAX_CONDITION", "GradientCode"]
+
+# A scheme whose decoding can lose this factor is refused.
+MAX_CONDITION = 1e12
 
 
 class GradientCode(ABC):
@@ -43,6 +49,8 @@ class GradientCode(ABC):
         Communication reduction m: a message is an m-th of the gradient.
     summed : bool
         Whether a worker computes a single gradient, over one contiguous share.
+    exact : bool
+        Whether what is decoded is the sum; otherwise it is an estimate of it.
     systems : tuple of System
         What is decoded together; the sum is the sum over the systems.
     """
@@ -52,7 +60,8 @@ class GradientCode(ABC):
     load: float
     stragglers: int
     communication: int
-    summed: bool
+    summed: bool = False
+    exact: bool = True
     systems: tuple[System, ...]
 
     @abstractmethod
@@ -137,12 +146,44 @@ class GradientCode(ABC):
         """A fresh account of who has answered in a round."""
         return Survivors(self._solver, condition_limit)
 
+    def worst_condition(self, *, limit: int | None = None) -> Condition:
+        """By how much decoding may multiply rounding errors, over all sets of `stragglers` missing workers.
+
+        For grouped schemes it is the condition number of a group's survivors. For the others, whose messages must
+        cancel to give the sum, it is how large the weighted messages are, relative to the sum.
+
+        Parameters
+        ----------
+        limit : int, optional
+            How many sets to look at for each system. Default: as many as take about a second.
+
+        Returns
+        -------
+        Condition
+            A float that says how it is known; see `gradcode.LinearCode.worst_condition`.
+        """
+        return worst_condition(self, limit)
+
+    @cached_property
+    def _apparent_condition(self) -> Condition:
+        """The worst condition, at a glance."""
+        return self.worst_condition(limit=glance(self))
+
+    def _refuse_unstable(self, max_condition: float = MAX_CONDITION) -> None:
+        """Refuse a scheme that would leave no digits; called by constructors, so that a glance must do."""
+        worst = self._apparent_condition
+        if worst > max_condition:
+            raise CodeParameterError(
+                f"the worst condition of decoding must be at most {max_condition:.0e}, got "
+                f"{'at least ' if worst.kind == 'lower bound' else ''}{worst:.1e} for {self!r}: no digits would be left"
+            )
+
     def is_decodable(self, workers: Iterable[int]) -> bool:
         """Whether the sum can be recovered from the messages of `workers`."""
         survivors = self.survivors()
         for worker in check_workers("workers", workers, self.n_workers):
             survivors.add(worker)
-        return survivors.ready
+        return survivors.decodable
 
     def weights(self, workers: Iterable[int]) -> npt.NDArray[np.float64]:
         """Decoding weights W for messages of `workers`.
@@ -175,9 +216,69 @@ class GradientCode(ABC):
             weights[:, [column[w] for w in survivors.system_workers(index)]] = survivors.solution(index).weights
         return weights
 
-    def decoder(self, gradient_size: int, dtype: npt.DTypeLike = np.float64) -> Decoder:
-        """A decoder for gradients of `gradient_size` elements of `dtype` (float32 or float64)."""
-        return Decoder(self, gradient_size, dtype)
+    def decoder(
+        self,
+        gradient_size: int,
+        dtype: npt.DTypeLike = np.float64,
+        *,
+        check: Check | None = None,
+        replica_error: float = 0.0,
+    ) -> Decoder:
+        """A decoder for gradients of `gradient_size` elements of `dtype` (float32 or float64).
+
+        Parameters
+        ----------
+        gradient_size : int
+            Number of elements l of a gradient.
+        dtype : dtype
+            Of messages and sum.
+        check : {"projection"}, optional
+            Look for corrupted messages; see `gradcode.Decoder`.
+        replica_error : float
+            With `check`: how far, relatively, gradients that should be the same may differ between workers.
+
+        Warns
+        -----
+        PrecisionWarning
+            If float32 messages may lose more than four digits in the worst case, or there is nothing to check.
+        """
+        return Decoder(self, gradient_size, dtype, check=check, replica_error=replica_error)
+
+    @staticmethod
+    def from_coefficients(
+        coefficients: npt.ArrayLike, *, stragglers: int | None = None, name: str = "GradientCode"
+    ) -> GradientCode:
+        """A scheme of your own, given by what every worker sends.
+
+        Parameters
+        ----------
+        coefficients : array_like, shape (n, k, m) or (n, k)
+            Worker w sends ``sum_j sum_u coefficients[w, j, u] * g_j^(u)`` of the k subsets' gradients, cut into m
+            blocks each, and holds the subsets of which a coefficient is not zero; these are equal shares of the data.
+        stragglers : int, optional
+            Any so many workers may be missing. Default: found, exactly where the sets of workers can be counted in a
+            few seconds, otherwise as far as that goes. If given it is checked so far.
+        name : str
+            What `repr` calls the scheme.
+
+        Raises
+        ------
+        CodeParameterError
+            If the sum cannot be decoded even from all workers, or not without some `stragglers` of them.
+
+        Examples
+        --------
+        Three workers, each with two thirds of the data (Tandon et al. 2017, figure 2):
+
+        >>> scheme = GradientCode.from_coefficients([[0.5, 1, 0], [0, 1, -1], [0.5, 0, 1]])
+        >>> scheme
+        GradientCode(3, load=2, stragglers=1, communication=1)
+        >>> scheme.weights([0, 1]).round(12)
+        array([[ 2., -1.]])
+        """
+        from gradcode.schemes.tabulated import from_coefficients
+
+        return from_coefficients(coefficients, stragglers=stragglers, name=name)
 
     def fingerprint(self) -> str:
         """Hash of everything that workers and master must agree on, the same in every process."""

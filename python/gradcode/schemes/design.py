@@ -2,24 +2,55 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
+import math
+from collections.abc import Iterator
+from typing import Literal, get_args
 
 import numpy as np
 
-from gradcode._validate import check_int
-from gradcode.codes import LinearCode, from_generator, harmonic, repetition
+from gradcode._validate import check_int, check_number
+from gradcode.codes import (
+    LinearCode,
+    default,
+    hamming_extended,
+    harmonic,
+    identity,
+    parity,
+    product,
+    repetition,
+    simplex,
+)
 from gradcode.errors import CodeParameterError
-from gradcode.schemes.grouped import Grouped, Uncoded
+from gradcode.schemes.base import GradientCode
+from gradcode.schemes.cyclic import CyclicRepetition
+from gradcode.schemes.grouped import MAX_RELATIVE_LOAD, Grouped, Prefer, Uncoded, group_sizes
+from gradcode.schemes.systems import System, solve_systems
+from gradcode.schemes.ye_abbe import YeAbbe
 
-__all__ = ["design"]
+__all__ = ["Placement", "decoding_operations", "design"]
 
 logger = logging.getLogger("gradcode")
 
+Placement = Literal["auto", "grouped", "cyclic"]
 
-def design(n_workers: int, stragglers: int, communication: int = 1) -> Grouped:
+_PATTERNS = 1000  # sets of survivors over which the work of decoding is averaged
+
+
+def design(
+    n_workers: int,
+    stragglers: int,
+    communication: int = 1,
+    *,
+    prefer: Prefer = "stability",
+    max_load: float | None = None,
+    placement: Placement = "auto",
+) -> GradientCode:
     """A scheme for `n_workers` that tolerates any `stragglers` and sends `communication` times shorter messages.
 
-    The load is d = s + m, the least that any scheme can have (Ye and Abbe, 2018), if d divides n.
+    The load is d = s + m, the least that any scheme can have (Ye and Abbe, 2018), if d divides n. Otherwise groups
+    are uneven and workers compute more; if that is above `max_load`, the data is placed cyclically, at a load of d.
 
     Parameters
     ----------
@@ -29,48 +60,153 @@ def design(n_workers: int, stragglers: int, communication: int = 1) -> Grouped:
         Any s workers may be missing, in 0..n-1.
     communication : int
         Messages are m times shorter than the gradient, m >= 1 and s + m <= n.
+    prefer : {"stability", "decoding"}
+        "stability" takes the code with the smallest worst condition. "decoding" takes the one with the least work for
+        the master, within `max_load`: codes of additions, which may need a worker more for the same stragglers.
+    max_load : float, optional
+        The largest acceptable load, in units of 1/n of the data. Default: 1.25·(s + m).
+    placement : {"auto", "grouped", "cyclic"}
+        "grouped" takes groups whatever their load, unless `max_load` is given; "cyclic" takes a cyclic scheme.
 
     Returns
     -------
-    Grouped
-        Its code is repetition for m = 1, slices of the gradient for s = 0, and else the harmonic frame.
+    GradientCode
+        A `Grouped` scheme; or `CyclicRepetition` for m = 1, or `YeAbbe` in its stable variant where m is even, with
+        Gaussian matrices where it is odd.
 
     Raises
     ------
     CodeParameterError
-        If s + m > n.
+        If s + m > n, or no scheme has a load of at most `max_load`.
 
     Warns
     -----
     LoadWarning
-        If the load comes out above 1.25·(s + m).
+        If groups were asked for and their load comes out above 1.25·(s + m).
 
     Examples
     --------
     >>> from gradcode import design
     >>> design(n_workers=12, stragglers=2, communication=2)
     Grouped(12, <harmonic [4, 2, 3]>, load=4)
+    >>> design(n_workers=9, stragglers=3, communication=2)  # groups would have a load of 9
+    YeAbbe(9, load=5, stragglers=3, communication=2, nodes='harmonic')
+    >>> design(n_workers=16, stragglers=3, communication=4, prefer="decoding")
+    Grouped(16, <hamming_extended [8, 4, 4]>, load=8, prefer='decoding')
     """
-    n_workers = check_int("n_workers", n_workers, 1)
-    stragglers = check_int("stragglers", stragglers, 0, n_workers - 1, f"n_workers={n_workers}")
-    communication = check_int("communication", communication, 1)
-    length = stragglers + communication
-    if length > n_workers:
+    n = check_int("n_workers", n_workers, 1)
+    s = check_int("stragglers", stragglers, 0, n - 1, f"n_workers={n}")
+    m = check_int("communication", communication, 1)
+    for name, value, allowed in (("prefer", prefer, get_args(Prefer)), ("placement", placement, get_args(Placement))):
+        if value not in allowed:
+            raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
+    if s + m > n:
         raise CodeParameterError(
-            f"stragglers + communication must be at most n_workers, got {stragglers} + {communication} = {length} "
-            f"with n_workers={n_workers}"
+            f"stragglers + communication must be at most n_workers, got {s} + {m} = {s + m} with n_workers={n}"
         )
-    if length == 1:
-        scheme: Grouped = Uncoded(n_workers)
-    else:
-        scheme = Grouped(n_workers, _code(length, communication))
+    limit = MAX_RELATIVE_LOAD * (s + m) if max_load is None else check_number("max_load", max_load, 0, strict=True)
+    if limit < s + m:
+        raise CodeParameterError(
+            f"max_load must be at least stragglers + communication = {s + m}, got {limit:g}: no scheme needs less"
+        )
+    if placement == "grouped" and max_load is None:
+        limit = math.inf
+    scheme: GradientCode | None = None
+    if placement != "cyclic":
+        scheme = _grouped(n, s, m, prefer, limit)
+    if scheme is None and placement == "grouped":
+        raise CodeParameterError(
+            f"max_load must be at least {n / (n // (s + m)):g} for groups that tolerate {s} stragglers with messages "
+            f"{m} times shorter, got {limit:g} with n_workers={n}"
+        )
+    if scheme is None:
+        scheme = _cyclic(n, s, m)
     logger.info("designed %r: load %g, stragglers %d", scheme, scheme.load, scheme.stragglers)
     return scheme
 
 
-def _code(length: int, dimension: int) -> LinearCode:
-    if dimension == 1:
-        return repetition(length)
-    if dimension == length:
-        return from_generator(np.eye(dimension))
-    return harmonic(length, dimension)
+def decoding_operations(
+    code: LinearCode, prefer: Prefer = "stability", missing: int | None = None
+) -> tuple[float, float]:
+    """Additions and multiplications for each element of a message, to decode one group: means over sets of survivors.
+
+    Parameters
+    ----------
+    code : LinearCode
+        The code of the group.
+    prefer : {"stability", "decoding"}
+        How it is decoded; see `gradcode.Grouped`.
+    missing : int, optional
+        How many workers are missing. Default: as many as always may be, δ − 1.
+
+    Returns
+    -------
+    additions, multiplications : float
+        A weight of ±1 costs no multiplication, a block that is a message as it came nothing at all.
+
+    Examples
+    --------
+    >>> from gradcode.codes import gaussian, parity
+    >>> decoding_operations(parity(3), "decoding")
+    (0.6666666666666666, 0.0)
+    >>> decoding_operations(gaussian(3, 2))
+    (2.0, 4.0)
+    """
+    missing = code.minimum_distance - 1 if missing is None else check_int("missing", missing, 0, code.length)
+    survivors = code.length - missing
+    system = System(tuple(range(code.length)), code.generator, sparse=prefer == "decoding")
+    if math.comb(code.length, survivors) <= _PATTERNS:
+        sets = list(itertools.combinations(range(code.length), survivors))
+    else:
+        rng = np.random.default_rng(0)
+        sets = [tuple(sorted(rng.permutation(code.length)[:survivors].tolist())) for _ in range(_PATTERNS)]
+    weights = [s.weights for s in solve_systems([(system, columns) for columns in sets]) if math.isfinite(s.condition)]
+    additions = np.mean([(np.count_nonzero(w, axis=1) - 1).sum() for w in weights])
+    multiplications = np.mean([np.count_nonzero((w != 0) & (np.abs(w) != 1)) for w in weights])
+    return float(additions), float(multiplications)
+
+
+def _grouped(n: int, s: int, m: int, prefer: Prefer, limit: float) -> Grouped | None:
+    """Groups with a load of at most `limit`, if there are any."""
+    if s + m == 1:
+        return Uncoded(n)
+    codes = [default(s + m, m)]
+    if prefer == "decoding":
+        able = [code for code in _sparse_codes(s, m) if code.length <= min(n, limit)]
+        codes = sorted([*able, *codes], key=lambda code: sum(decoding_operations(code, prefer)))
+    for code in codes:
+        sizes = group_sizes(n, code.length)
+        if n / len(sizes) > limit:
+            continue
+        if prefer == "decoding" or n % code.length == 0:
+            return Grouped(n, code, prefer=prefer)
+        return Grouped(n, [default(size, m) for size in sizes])
+    return None
+
+
+def _sparse_codes(s: int, m: int) -> Iterator[LinearCode]:
+    """Codes that tolerate s stragglers with messages m times shorter, and are decoded mostly by additions."""
+    if s == 0:
+        yield identity(m)
+    elif m == 1:
+        yield repetition(s + 1)
+    else:
+        if s == 1:
+            yield parity(m + 1)
+        if s <= 3 and m == 4:
+            yield hamming_extended()
+        if s <= 3 and m == 3:
+            yield simplex()
+        if s <= 3:
+            for rows in range(2, math.isqrt(m) + 1):
+                if m % rows == 0:
+                    yield product(parity(rows + 1), parity(m // rows + 1))
+        if (s + m) % m == 0:
+            yield harmonic(s + m, m, systematic=True)
+        yield product(repetition(s + 1), identity(m))
+
+
+def _cyclic(n: int, s: int, m: int) -> GradientCode:
+    if m == 1:
+        return CyclicRepetition(n, s, "harmonic" if (n - s) % 2 else "random")
+    return YeAbbe(n, s + m, s, m, "gaussian" if m % 2 else "harmonic")

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import cached_property
+from itertools import groupby
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from gradcode._validate import check_int, check_workers
-from gradcode.codes import LinearCode, repetition
+from gradcode._validate import check_int, check_number, check_workers
+from gradcode.codes import Condition, LinearCode, repetition
 from gradcode.errors import CodeParameterError, LoadWarning
 from gradcode.schemes.base import GradientCode
-from gradcode.schemes.subset import Subset
-from gradcode.schemes.survivors import System
+from gradcode.schemes.subset import Subset, shares
+from gradcode.schemes.systems import System
 
-__all__ = ["MAX_RELATIVE_LOAD", "Grouped", "Uncoded"]
+__all__ = ["MAX_RELATIVE_LOAD", "FractionalRepetition", "Grouped", "Prefer", "Uncoded", "group_sizes"]
 
 # Where the groups come out so uneven that workers compute more than this many times the code's length, warn.
 MAX_RELATIVE_LOAD = 1.25
+
+Prefer = Literal["stability", "decoding"]
 
 
 class Grouped(GradientCode):
@@ -33,13 +38,24 @@ class Grouped(GradientCode):
     ----------
     n_workers : int
         Number of workers n, at least ``code.length``.
-    code : LinearCode
-        The code [d, m, s+1].
+    code : LinearCode, or sequence of LinearCode
+        The code [d, m, s+1]; or one for each group, all of one dimension, with lengths that add up to n. The groups are
+        workers 0..d₀−1, d₀..d₀+d₁−1 and so on.
+    shares : sequence of positive numbers, optional
+        How much of the data each group gets, relative to the others: less for slow workers. Default: equal shares.
+    prefer : {"stability", "decoding"}
+        "stability" decodes a group by least squares over all that have answered. "decoding" uses the fewest
+        messages for every block: with codes of 0 and ±1 a few additions, or mere copies.
+
+    Raises
+    ------
+    CodeParameterError
+        If the workers do not make a group, the codes do not fit each other or n, or a code's condition can exceed 1e12.
 
     Warns
     -----
     LoadWarning
-        If the load is above 1.25·d.
+        If d does not divide n and the load is above 1.25·d.
 
     Examples
     --------
@@ -51,38 +67,54 @@ class Grouped(GradientCode):
     (2, 2, slice(100, 200, None))
     >>> scheme.is_decodable([0, 3, 4, 5, 10, 11])  # two of each group
     True
+
+    Five slow workers, and four that are twice as fast and get twice the data:
+
+    >>> Grouped(9, [codes.harmonic(5, 2), codes.harmonic(4, 2)], shares=[1, 2])
+    Grouped(9, [<harmonic [5, 2, 4]>, <harmonic [4, 2, 3]>], load=6)
     """
 
     summed = True
 
-    def __init__(self, n_workers: int, code: LinearCode) -> None:
-        if not isinstance(code, LinearCode):
-            raise TypeError(f"code must be a LinearCode, got {type(code).__name__}")
+    def __init__(
+        self,
+        n_workers: int,
+        code: LinearCode | Sequence[LinearCode],
+        *,
+        shares: Sequence[float] | None = None,
+        prefer: Prefer = "stability",
+    ) -> None:
         n_workers = check_int("n_workers", n_workers, 1)
-        if n_workers < code.length:
-            raise CodeParameterError(
-                f"n_workers must be at least the length of the code, got {n_workers} with length={code.length}"
-            )
-        n_groups = n_workers // code.length
-        small, larger = divmod(n_workers, n_groups)
-        sizes = [small + 1] * larger + [small] * (n_groups - larger)
-        self.codes = {size: code.lengthened(size) for size in sorted(set(sizes))}
-        self.code = code
+        if prefer not in get_args(Prefer):
+            raise ValueError(f"prefer must be one of {', '.join(get_args(Prefer))}, got {prefer!r}")
+        if isinstance(code, LinearCode):
+            sizes = group_sizes(n_workers, code.length)
+            longer = {size: code.lengthened(size) for size in set(sizes)}
+            self.codes: tuple[LinearCode, ...] = tuple(longer[size] for size in sizes)
+        else:
+            self.codes = _check_codes(n_workers, code)
+        self._one_code = isinstance(code, LinearCode)
+        self.code = code if isinstance(code, LinearCode) else self.codes[0]
+        self.prefer = prefer
         self.n_workers = n_workers
-        self.n_subsets = n_groups
-        self.load = n_workers / n_groups
-        self.stragglers = min(c.minimum_distance for c in self.codes.values()) - 1
-        self.communication = code.dimension
+        self.n_subsets = len(self.codes)
+        self.stragglers = min(c.minimum_distance for c in set(self.codes)) - 1
+        self.communication = self.codes[0].dimension
+        self._shares = _check_shares(shares, self.n_subsets)
+        self.load = float(max(subset.stop - subset.start for subset in self._shares) * n_workers)
         systems, first = [], 0
-        for size in sizes:
-            systems.append(System(tuple(range(first, first + size)), self.codes[size].generator))
-            first += size
+        for code_of_group in self.codes:
+            workers = tuple(range(first, first + code_of_group.length))
+            systems.append(System(workers, code_of_group.generator, sparse=prefer == "decoding"))
+            first += code_of_group.length
         self.systems = tuple(systems)
-        if self.load > MAX_RELATIVE_LOAD * code.length:
+        self._refuse_unstable()
+        if self._one_code and shares is None and self.load > MAX_RELATIVE_LOAD * self.code.length:
+            groups = f"{self.n_subsets} group{'s' if self.n_subsets > 1 else ''}"
             warnings.warn(
-                f"{n_workers} workers make {n_groups} group{'s' if n_groups > 1 else ''} of a code of length "
-                f"{code.length}: every worker computes {self.load:g}/{n_workers} of the data, not {code.length}/"
-                f"{n_workers}; a number of workers near a multiple of {code.length} computes less",
+                f"{n_workers} workers make {groups} of a code of length {self.code.length}: every worker computes "
+                f"{self.load:g}/{n_workers} of the data, not {self.code.length}/{n_workers}; a number of workers near "
+                f"a multiple of {self.code.length} computes less",
                 LoadWarning,
                 stacklevel=2,
             )
@@ -91,11 +123,28 @@ class Grouped(GradientCode):
     def _group_of(self) -> tuple[int, ...]:
         return tuple(index for index, system in enumerate(self.systems) for _ in system.workers)
 
+    def worst_condition(self, *, limit: int | None = None) -> Condition:
+        """Largest condition number of a group's survivors, with any `stragglers` workers missing.
+
+        Parameters
+        ----------
+        limit : int, optional
+            How many sets to look at for each code. Default: as many as take about a second.
+
+        Returns
+        -------
+        Condition
+            A float that says how it is known; see `gradcode.LinearCode.worst_condition`.
+        """
+        found = [code.worst_condition(code.length - self.stragglers, limit=limit) for code in set(self.codes)]
+        # One lower bound makes the whole a lower bound, whichever code it comes from.
+        kinds = [kind for kind in ("lower bound", "closed form", "exact") if kind in {worst.kind for worst in found}]
+        return Condition(max(found), kinds[0])
+
     def subsets(self, worker: int) -> tuple[Subset, ...]:
         """The one share of the worker's group."""
         (worker,) = check_workers("worker", [worker], self.n_workers)
-        group = self._group_of[worker]
-        return (Subset(group, Fraction(group, self.n_subsets), Fraction(group + 1, self.n_subsets)),)
+        return (self._shares[self._group_of[worker]],)
 
     def coefficients(self, worker: int) -> npt.NDArray[np.float64]:
         """The worker's column of the generator, shape (1, m)."""
@@ -107,7 +156,41 @@ class Grouped(GradientCode):
         return coefficients
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.n_workers}, {self.code!r}, load={self.load:g})"
+        how = "" if self.prefer == "stability" else f", prefer={self.prefer!r}"
+        return f"{type(self).__name__}({self.n_workers}, {self._codes_repr()}, load={self.load:g}{how})"
+
+    def _codes_repr(self) -> str:
+        if self._one_code:
+            return repr(self.code)
+        runs = [(len(list(run)), code) for code, run in groupby(self.codes)]
+        return "[" + ", ".join(f"{count} × {code!r}" if count > 1 else repr(code) for count, code in runs) + "]"
+
+
+class FractionalRepetition(Grouped):
+    """Tandon et al. (2017): groups of s + 1 workers that all send the same gradient; any one of a group suffices.
+
+    Parameters
+    ----------
+    n_workers : int
+        Number of workers n.
+    stragglers : int
+        Any s workers may be missing, in 0..n-1.
+
+    Examples
+    --------
+    >>> from gradcode import FractionalRepetition
+    >>> scheme = FractionalRepetition(6, stragglers=1)
+    >>> scheme, scheme.load, scheme.is_decodable([0, 3, 4])
+    (FractionalRepetition(6, stragglers=1), 2.0, True)
+    """
+
+    def __init__(self, n_workers: int, stragglers: int) -> None:
+        n_workers = check_int("n_workers", n_workers, 1)
+        stragglers = check_int("stragglers", stragglers, 0, n_workers - 1, f"n_workers={n_workers}")
+        super().__init__(n_workers, repetition(stragglers + 1))
+
+    def __repr__(self) -> str:
+        return f"FractionalRepetition({self.n_workers}, stragglers={self.stragglers})"
 
 
 class Uncoded(Grouped):
@@ -132,3 +215,52 @@ class Uncoded(Grouped):
 
     def __repr__(self) -> str:
         return f"Uncoded({self.n_workers})"
+
+
+def group_sizes(n_workers: int, length: int) -> list[int]:
+    """Sizes of ⌊n/d⌋ groups that differ by at most one.
+
+    Examples
+    --------
+    >>> group_sizes(11, 3)
+    [4, 4, 3]
+    """
+    if n_workers < length:
+        raise CodeParameterError(
+            f"n_workers must be at least the length of the code, got {n_workers} with length={length}"
+        )
+    n_groups = n_workers // length
+    small, larger = divmod(n_workers, n_groups)
+    return [small + 1] * larger + [small] * (n_groups - larger)
+
+
+def _check_codes(n_workers: int, codes: Sequence[LinearCode]) -> tuple[LinearCode, ...]:
+    """Codes of the groups, one by one."""
+    if not isinstance(codes, Sequence):
+        raise TypeError(f"code must be a LinearCode or a sequence of them, got {type(codes).__name__}")
+    for index, code in enumerate(codes):
+        if not isinstance(code, LinearCode):
+            raise TypeError(f"code[{index}] must be a LinearCode, got {type(code).__name__}")
+        if code.dimension != codes[0].dimension:
+            raise CodeParameterError(
+                f"code[{index}] must have dimension {codes[0].dimension} as code[0] has, got {code.dimension}"
+            )
+    total = sum(code.length for code in codes)
+    if total != n_workers:
+        raise CodeParameterError(
+            f"the lengths of the groups' codes must add up to n_workers, got {total} with n_workers={n_workers}"
+        )
+    return tuple(codes)
+
+
+def _check_shares(sizes: Sequence[float] | None, n_groups: int) -> tuple[Subset, ...]:
+    """Shares of the groups, as exact fractions."""
+    if sizes is None:
+        return shares([1] * n_groups)
+    if isinstance(sizes, (str, bytes)) or not isinstance(sizes, (Sequence, np.ndarray)):
+        raise TypeError(f"shares must be a sequence of numbers, got {type(sizes).__name__}")
+    if len(sizes) != n_groups:
+        raise ValueError(f"shares must have one number for each of the {n_groups} groups, got {len(sizes)}")
+    for index, size in enumerate(sizes):
+        check_number(f"shares[{index}]", size, 0, strict=True)
+    return shares([size if isinstance(size, Fraction) else Fraction(float(size)) for size in sizes])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from gradcode._validate import check_int
 
-__all__ = ["Subset"]
+__all__ = ["Subset", "shares"]
 
 
 @dataclass(frozen=True)
@@ -46,3 +47,16 @@ class Subset:
         step = (self.stop - self.start) / parts
         cuts = [self.start + step * i for i in range(parts)] + [self.stop]
         return tuple(Subset(self.index, a, b) for a, b in pairwise(cuts))
+
+
+def shares(sizes: Sequence[Fraction | int]) -> tuple[Subset, ...]:
+    """Cut the whole data into subsets of these relative sizes, in order.
+
+    Examples
+    --------
+    >>> [subset.slice(100) for subset in shares([1, 1, 2])]
+    [slice(0, 25, None), slice(25, 50, None), slice(50, 100, None)]
+    """
+    total = Fraction(sum(sizes))
+    cuts = [Fraction(0), *(Fraction(cut) / total for cut in accumulate(sizes))]
+    return tuple(Subset(index, *span) for index, span in enumerate(pairwise(cuts)))

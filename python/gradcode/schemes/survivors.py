@@ -3,80 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from gradcode._validate import check_int
-from gradcode.kernels import solve
+from gradcode.schemes.systems import Solution, Solver, System
 
-__all__ = ["Solution", "Solver", "Survivors", "System"]
+__all__ = ["Survivors"]
 
-
-@dataclass(frozen=True, eq=False)
-class System:
-    """Workers whose messages are decoded together.
-
-    Attributes
-    ----------
-    workers : tuple of int
-        The workers.
-    matrix : ndarray, shape (m, len(workers))
-        Worker ``workers[i]`` sends the combination of the m blocks in column i.
-    """
-
-    workers: tuple[int, ...]
-    matrix: npt.NDArray[np.float64]
-
-
-class Solution(NamedTuple):
-    """How to decode one system from one set of survivors."""
-
-    weights: npt.NDArray[np.float64]  # (m, survivors); NaN where not decodable
-    rank: int
-    condition: float  # infinite where not decodable
-
-
-class Solver:
-    """Solves survivor subsystems, remembering the latest `capacity` of them.
-
-    The same few workers tend to straggle, so the same survivor sets come back round after round. Systems that
-    share a matrix share solutions.
-    """
-
-    def __init__(self, systems: Sequence[System], capacity: int = 4096) -> None:
-        self.systems = tuple(systems)
-        self._capacity = check_int("capacity", capacity, 1)
-        self._cache: OrderedDict[tuple[int, tuple[int, ...]], Solution] = OrderedDict()
-
-    def solve(self, requests: Sequence[tuple[int, tuple[int, ...]]]) -> list[Solution]:
-        """Solve (system, columns) requests, all that are not remembered in one call without the GIL."""
-        keys = [(id(self.systems[system].matrix), columns) for system, columns in requests]
-        found = {key: self._cache[key] for key in keys if key in self._cache}
-        new = {key: request for key, request in zip(keys, requests, strict=True) if key not in found}
-        if new:
-            matrices = [self.systems[system].matrix for system, _ in new.values()]
-            weights, ranks, conditions = solve(matrices, [columns for _, columns in new.values()])
-            for key, w, rank, condition in zip(new, weights, ranks, conditions, strict=True):
-                w.setflags(write=False)
-                found[key] = Solution(w, int(rank), float(condition))
-        for key, solution in found.items():
-            self._cache[key] = solution
-            self._cache.move_to_end(key)
-        while len(self._cache) > self._capacity:
-            self._cache.popitem(last=False)
-        return [found[key] for key in keys]
+# Targets that are this close to the span of the survivors are worth solving for, which then decides.
+_WORTH_SOLVING = 1e-3
 
 
 class Survivors:
     """The workers that have answered so far in one round.
 
-    A system is ready at its first decodable moment: its survivors have full rank and a condition number of at
-    most `condition_limit`, or full rank and nobody left to wait for.
+    A system is decodable once the sum is in the span of its survivors, and ready at its first such moment with a
+    condition number of at most `condition_limit`, or with nobody left to wait for, or after `settle`.
 
     Parameters
     ----------
@@ -100,12 +44,16 @@ class Survivors:
         """Forget everybody."""
         systems = self._solver.systems
         self._columns: list[list[int]] = [[] for _ in systems]
+        self._spans: dict[int, _Span] = {}
+        self._decodable = [False] * len(systems)
         self._ready = [False] * len(systems)
+        self._undecodable = len(systems)
         self._waiting = len(systems)
+        self._settled = False
         self._answered: set[int] = set()
 
     def add(self, worker: int) -> bool:
-        """Count `worker`; return whether the sum is decodable now."""
+        """Count `worker`; return whether the sum is ready to be decoded."""
         if worker in self._answered:
             raise ValueError(f"worker {worker} has been added already")
         index, column = self._place[worker]
@@ -114,18 +62,33 @@ class Survivors:
         columns.append(column)
         columns.sort()  # one order, so that one set of survivors is solved once
         system = self._solver.systems[index]
-        if not self._ready[index] and len(columns) >= system.matrix.shape[0]:
-            solution = self.solution(index)
-            full = len(columns) == len(system.workers)
-            if math.isfinite(solution.condition) and (full or solution.condition <= self._limit):
-                self._ready[index] = True
-                self._waiting -= 1
+        if not self._ready[index] and self._worth_solving(index, system, column):
+            condition = self.solution(index).condition
+            if math.isfinite(condition):
+                if not self._decodable[index]:
+                    self._decodable[index] = True
+                    self._undecodable -= 1
+                if condition <= self._limit or self._settled or len(columns) == len(system.workers):
+                    self._ready[index] = True
+                    self._waiting -= 1
+        return self.ready
+
+    def settle(self) -> bool:
+        """Wait for no better condition: systems that are decodable are ready, from now on until `reset`."""
+        self._settled = True
+        self._ready = list(self._decodable)
+        self._waiting = self._undecodable
         return self.ready
 
     @property
     def ready(self) -> bool:
-        """Whether every system is decodable."""
+        """Whether every system is ready to be decoded."""
         return self._waiting == 0
+
+    @property
+    def decodable(self) -> bool:
+        """Whether every system could be decoded now, if perhaps with a larger condition number than the limit."""
+        return self._undecodable == 0
 
     @property
     def answered(self) -> frozenset[int]:
@@ -134,12 +97,12 @@ class Survivors:
 
     @property
     def missing(self) -> tuple[int, ...]:
-        """Workers of systems not yet decodable that have not answered, in increasing order."""
+        """Workers of systems not yet ready that have not answered, in increasing order."""
         waiting = [s for s, ready in zip(self._solver.systems, self._ready, strict=True) if not ready]
         return tuple(sorted(w for system in waiting for w in system.workers if w not in self._answered))
 
     def system_ready(self, index: int) -> bool:
-        """Whether system `index` is decodable."""
+        """Whether system `index` is ready to be decoded."""
         return self._ready[index]
 
     def system_workers(self, index: int) -> tuple[int, ...]:
@@ -150,3 +113,49 @@ class Survivors:
     def solution(self, index: int) -> Solution:
         """How to decode system `index` from all of its workers that have answered."""
         return self._solver.solve([(index, tuple(self._columns[index]))])[0]
+
+    def solution_of(self, index: int, workers: Sequence[int]) -> Solution:
+        """How to decode system `index` from these of its workers, in this order."""
+        place = self._place
+        return self._solver.solve([(index, tuple(place[worker][1] for worker in workers))])[0]
+
+    def _worth_solving(self, index: int, system: System, column: int) -> bool:
+        """Whether the system may be decodable now: never wrongly False, and cheap where the system is large."""
+        count = len(self._columns[index])
+        if system.targets is None or system.enough is not None:
+            return count >= system.fewest
+        if index not in self._spans:
+            self._spans[index] = _Span(system)
+        return self._spans[index].add(system.matrix[:, column]) and count >= system.fewest
+
+
+class _Span:
+    """The span of the survivors' columns, by Gram and Schmidt, and how much of the targets is outside of it."""
+
+    def __init__(self, system: System) -> None:
+        assert system.targets is not None
+        size = len(system.matrix)
+        self._basis = np.empty((size, size))  # row by row
+        self._rank = 0
+        self._outside = system.targets / np.linalg.norm(system.targets, axis=1, keepdims=True)
+        self._tolerance = max(system.matrix.shape) * float(np.finfo(np.float64).eps)
+
+    def add(self, column: npt.NDArray[np.float64]) -> bool:
+        """Take in one more column; return whether the targets may lie in the span now.
+
+        A direction that is only rounding counts as one more here: that costs a needless solution later on, while one
+        that was taken for rounding would be missed.
+        """
+        length = float(np.linalg.norm(column))
+        if self._rank < len(self._basis) and length > 0:
+            basis = self._basis[: self._rank]
+            rest = column / length
+            for _ in range(2):
+                rest = rest - (basis @ rest) @ basis
+            left = float(np.linalg.norm(rest))
+            if left > self._tolerance:
+                rest /= left
+                self._basis[self._rank] = rest
+                self._rank += 1
+                self._outside -= np.outer(self._outside @ rest, rest)
+        return self._rank == len(self._basis) or bool((np.linalg.norm(self._outside, axis=1) <= _WORTH_SOLVING).all())

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 from gradcode._validate import check_int, check_number
 from gradcode.codes import gaussian, harmonic, repetition
 from gradcode.errors import CodeParameterError
-from gradcode.schemes import Grouped, Uncoded, design
+from gradcode.schemes import GradientCode, Grouped, Uncoded, design
 from gradcode.train.delays import Delays
 from gradcode.train.losses import LOSSES
 from gradcode.train.optimisers import STOCHASTIC
@@ -124,7 +124,7 @@ class TrainConfig:
         return check_int("batch", self.batch, 1, n_rows, f"{n_rows} training rows")
 
     @cached_property
-    def gradient_code(self) -> Grouped:
+    def gradient_code(self) -> GradientCode:
         """The scheme; may warn of its load, once."""
         n, m = self.workers, self.communication
         if self.scheme == "uncoded":

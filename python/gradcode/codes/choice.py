@@ -1,0 +1,66 @@
+"""The code to take for a length and a dimension: the smallest worst condition known."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from gradcode._validate import check_int
+from gradcode.codes.additive import identity, repetition
+from gradcode.codes.families import frequency, harmonic
+from gradcode.codes.frequencies import FREQUENCIES
+from gradcode.codes.linear import LinearCode, construction
+from gradcode.errors import CodeParameterError
+
+__all__ = ["default", "icosahedron"]
+
+
+def default(length: int, dimension: int) -> LinearCode:
+    """The MDS code [d, m, d − m + 1] with the smallest worst condition known; what `gradcode.design` takes.
+
+    Repetition for m = 1, the identity for m = d, the icosahedron for [6, 3]; elsewhere the harmonic frame, or a frame
+    of other frequencies where that is at least 15 % better. For m = 2 the harmonic frame is the best there is, and no
+    better one is known where d − m <= 2.
+
+    Parameters
+    ----------
+    length : int
+        Block length d.
+    dimension : int
+        Dimension m, in 1..d.
+
+    Examples
+    --------
+    >>> default(8, 4), default(12, 6), default(5, 1)
+    (<harmonic [8, 4, 5]>, <frequency [12, 6, 7]>, <repetition [5, 1, 5]>)
+    """
+    length = check_int("length", length, 1)
+    dimension = check_int("dimension", dimension, 1)
+    if dimension > length:
+        raise CodeParameterError(f"dimension must be in 1..length, got {dimension} with length={length}")
+    if dimension == 1:
+        return repetition(length)
+    if dimension == length:
+        return identity(length)
+    if (length, dimension) == (6, 3):
+        return icosahedron()
+    for choice in FREQUENCIES.get(dimension, ()):
+        if choice.first <= length <= choice.full_length:
+            return frequency(length, choice.frequencies, choice.full_length)
+    return harmonic(length, dimension)
+
+
+@construction
+def icosahedron() -> LinearCode:
+    """The six axes of the icosahedron: an MDS code [6, 3, 4] with worst condition 3.702.
+
+    Examples
+    --------
+    >>> code = icosahedron()
+    >>> code, round(float(code.worst_condition()), 3)
+    (<icosahedron [6, 3, 4]>, 3.702)
+    """
+    golden = (1 + math.sqrt(5)) / 2
+    axes = np.array([[0, 1, golden], [0, 1, -golden], [1, golden, 0], [1, -golden, 0], [golden, 0, 1], [-golden, 0, 1]])
+    return LinearCode(axes.T / math.sqrt(1 + golden**2), name="icosahedron", minimum_distance=4)

@@ -1,0 +1,163 @@
+"""Condition numbers over many sets of survivors: all of them where they can be counted, else a search."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Condition", "Conditions", "affordable", "conditions_of", "in_batches", "survey"]
+
+Kind = Literal["exact", "closed form", "lower bound"]
+Subsets = npt.NDArray[np.intp]
+
+_BATCH = 4096
+_WINDOWS = 64  # sets of neighbours that a search looks at
+
+
+class Condition(float):
+    """A condition number, and how it is known.
+
+    Attributes
+    ----------
+    kind : {"exact", "closed form", "lower bound"}
+        The largest over all sets; that of the set which theory says is the worst; or the largest that a search has
+        found, which the worst may exceed by orders of magnitude.
+
+    Examples
+    --------
+    >>> Condition(12.5)
+    12.5
+    >>> Condition(12.5, "lower bound")
+    at least 12.5
+    """
+
+    kind: Kind
+
+    def __new__(cls, value: float, kind: Kind = "exact") -> Condition:
+        """Mark `value`."""
+        condition = super().__new__(cls, value)
+        condition.kind = kind
+        return condition
+
+    def __reduce__(self) -> tuple[type[Condition], tuple[float, Kind]]:
+        return Condition, (float(self), self.kind)
+
+    def __repr__(self) -> str:
+        return f"at least {float(self)!r}" if self.kind == "lower bound" else repr(float(self))
+
+
+class Conditions(NamedTuple):
+    """Condition numbers of sets of survivors.
+
+    Attributes
+    ----------
+    values : ndarray
+        One of each set looked at, in no particular order; infinite where a set cannot be decoded.
+    exhaustive : bool
+        Whether these are all the sets there are.
+    worst : float
+        The largest found, by exchanging survivors of the worst set as well unless `exhaustive`.
+    """
+
+    values: npt.NDArray[np.float64]
+    exhaustive: bool
+    worst: float
+
+    @property
+    def typical(self) -> float:
+        """The median."""
+        return float(np.median(self.values))
+
+
+def affordable(rows: int, columns: int) -> int:
+    """Return how many matrices of this shape can be taken apart in about a second.
+
+    Examples
+    --------
+    >>> affordable(4, 4) > math.comb(16, 4)
+    True
+    """
+    return int(1e9 / (1000 + 60 * rows * columns))
+
+
+def conditions_of(matrix: npt.NDArray[np.float64]) -> Callable[[Subsets], npt.NDArray[np.float64]]:
+    """Return what gives the condition numbers of sets of columns of `matrix`, shape (m, d).
+
+    Singular values of at most max(m, r) * eps times the largest count as zero, as they do in decoding.
+    """
+
+    def conditions(subsets: Subsets) -> npt.NDArray[np.float64]:
+        columns = np.moveaxis(matrix[:, subsets], 1, 0)
+        if columns.shape[2] < columns.shape[1]:
+            return np.full(len(columns), math.inf)
+        sigma = np.linalg.svd(columns, compute_uv=False)
+        full = sigma[:, -1] > max(columns.shape[1:]) * np.finfo(np.float64).eps * sigma[:, 0]
+        return np.where(full, sigma[:, 0] / np.where(full, sigma[:, -1], 1), math.inf)
+
+    return conditions
+
+
+def survey(
+    n: int,
+    survivors: int,
+    conditions: Callable[[Subsets], npt.NDArray[np.float64]],
+    limit: int,
+    seed: int = 0,
+) -> Conditions:
+    """Look at all sets of `survivors` out of n, or, if there are more than `limit`, at about so many of them.
+
+    The search looks at neighbours, which are the worst sets of many constructions, at random sets, and then exchanges
+    single survivors of the worst one for as long as that makes it worse.
+
+    Parameters
+    ----------
+    n, survivors : int
+        Size of the whole and of the sets.
+    conditions : callable
+        Condition numbers of an array of sets, shape (number, survivors).
+    limit : int
+        How many sets to look at, and how many more to exchange survivors in.
+    seed : int
+        Of the random sets.
+    """
+    if math.comb(n, survivors) <= limit:
+        batches = in_batches(itertools.combinations(range(n), survivors))
+        values = np.concatenate([conditions(batch) for batch in batches])
+        return Conditions(values, True, float(values.max()))
+    windows = [sorted((start + i) % n for i in range(survivors)) for start in range(min(n, _WINDOWS, limit))]
+    rng = np.random.default_rng(seed)
+    drawn = [_draw(rng, n, survivors, min(_BATCH, limit))]
+    while sum(map(len, drawn)) < limit:
+        drawn.append(_draw(rng, n, survivors, _BATCH))
+    sets = np.concatenate([np.array(windows, dtype=np.intp), *drawn])
+    values = np.concatenate([conditions(sets[i : i + _BATCH]) for i in range(0, len(sets), _BATCH)])
+    worst_set, worst = sets[int(values.argmax())], float(values.max())
+    left = limit
+    while left > 0 and math.isfinite(worst):
+        others = np.setdiff1d(np.arange(n), worst_set)
+        leaving, entering = np.divmod(rng.permutation(survivors * len(others))[:left], len(others))
+        exchanged = np.repeat(worst_set[np.newaxis], len(leaving), axis=0)
+        exchanged[np.arange(len(exchanged)), leaving] = others[entering]
+        left -= len(exchanged)
+        found = np.concatenate([conditions(exchanged[i : i + _BATCH]) for i in range(0, len(exchanged), _BATCH)])
+        if found.max() <= worst:
+            break
+        worst_set, worst = np.sort(exchanged[int(found.argmax())]), float(found.max())
+    return Conditions(values, False, worst)
+
+
+def _draw(rng: np.random.Generator, n: int, survivors: int, count: int) -> Subsets:
+    """Random sets, in increasing order."""
+    order = rng.permuted(np.tile(np.arange(n), (count, 1)), axis=1)
+    return np.sort(order[:, :survivors], axis=1)
+
+
+def in_batches(subsets: Iterator[tuple[int, ...]]) -> Iterator[Subsets]:
+    """Index arrays (at most _BATCH, subset size), so that NumPy's stacked SVD does the looping."""
+    while chunk := list(itertools.islice(subsets, _BATCH)):
+        yield np.array(chunk, dtype=np.intp)

@@ -1,0 +1,113 @@
+"""Looking for messages that contradict the others of their group: silent corruption, found by surplus messages.
+
+With r survivors of a system of rank p the r − p vectors N that the survivors' columns map to zero also map their
+messages to zero, up to rounding: N·X = 0, messages in the rows of X. Instead of the whole product, N·(X·v) is looked
+at, for a random vector v of ±1 that nobody can know before: one pass over the messages, 1/m of the work of decoding.
+What one worker has added shows along that worker's column of N, so from two surplus messages on it can be told who.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gradcode.schemes.systems import System
+
+__all__ = ["Finding", "examine"]
+
+# Clean messages of up to 16 blocks have stayed below 6.3 eps.
+_THRESHOLD_EPS = 20
+_TERMS = 16
+# A difference of this size between replicas shows as up to about so many times as much.
+_REPLICAS = 10
+_CHUNK = 1 << 16
+
+
+class Finding(NamedTuple):
+    """What the messages of one system say of each other.
+
+    Attributes
+    ----------
+    checked : bool
+        Whether there was anything to check: surplus messages, with finite numbers.
+    excess : float
+        By what factor they contradict each other more than is allowed; more than 1 means corruption.
+    suspect : int or None
+        Position of the message that contradicts the others, where that can be told.
+    """
+
+    checked: bool
+    excess: float = 0.0
+    suspect: int | None = None
+
+
+def examine(
+    system: System,
+    columns: Sequence[int],
+    messages: Sequence[npt.NDArray[Any]],
+    terms: int,
+    replica_error: float,
+) -> Finding:
+    """Compare the messages of one system.
+
+    Parameters
+    ----------
+    system : System
+        The system.
+    columns : sequence of int
+        The survivors' columns of its matrix.
+    messages : sequence of ndarray
+        Their messages, in the same order.
+    terms : int
+        How many blocks a message is the sum of.
+    replica_error : float
+        How far, relatively, gradients that should be the same may differ.
+    """
+    survivors = system.matrix[:, list(columns)]
+    scales = np.ones(len(columns)) if system.scales is None else system.scales[list(columns)]
+    contradictions = _null_space(survivors)
+    if len(contradictions) == 0:
+        return Finding(False)
+    projected, size = _project(messages, scales)
+    if not math.isfinite(size) or size == 0:
+        return Finding(False)
+    shown = contradictions @ projected
+    eps = float(np.finfo(messages[0].dtype).eps)
+    allowed = max(_THRESHOLD_EPS * eps * max(1.0, math.sqrt(terms / _TERMS)), _REPLICAS * replica_error)
+    excess = float(np.linalg.norm(shown)) / size / allowed
+    if excess <= 1 or len(contradictions) < 2:
+        return Finding(True, excess)
+    lengths = np.linalg.norm(contradictions, axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        parallel = np.nan_to_num(np.abs(shown @ contradictions) / lengths)
+    return Finding(True, excess, int(parallel.argmax()))
+
+
+def _null_space(matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Orthonormal vectors, in rows, that `matrix` maps to zero."""
+    _, sigma, vt = np.linalg.svd(matrix)
+    rank = int((sigma > max(matrix.shape) * np.finfo(np.float64).eps * sigma[0]).sum()) if sigma.size else 0
+    return vt[rank:]
+
+
+def _project(
+    messages: Sequence[npt.NDArray[Any]], scales: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], float]:
+    """Products of the messages with one random vector of ±1, and the Frobenius norm of them all, in float64."""
+    rng = np.random.Generator(np.random.PCG64(secrets.randbits(128)))
+    projected, squares = np.zeros(len(messages)), np.zeros(len(messages))
+    with np.errstate(invalid="ignore", over="ignore"):
+        for start in range(0, len(messages[0]), _CHUNK):
+            length = min(_CHUNK, len(messages[0]) - start)
+            bits = np.unpackbits(rng.integers(0, 256, -(-length // 8), dtype=np.uint8), count=length)
+            signs = 1.0 - 2.0 * bits
+            for i, message in enumerate(messages):
+                part = message[start : start + length].astype(np.float64)
+                projected[i] += part @ signs
+                squares[i] += part @ part
+        return projected / scales, float(np.sqrt((squares / scales**2).sum()))

@@ -1,0 +1,220 @@
+"""The linear systems of the survivors: what is decoded together, and from whom."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gradcode._validate import check_int
+from gradcode.codes.conditioning import conditions_of
+from gradcode.kernels import solve
+
+__all__ = ["Solution", "Solver", "System", "solve_systems"]
+
+_EPS = float(np.finfo(np.float64).eps)
+# A row of the targets counts as reached if what is left of it is at most this part of it, however bad the condition.
+_RESIDUAL = math.sqrt(_EPS)
+# The sparsest weights are looked for among this many sets of survivors at most.
+_BASES = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class System:
+    """Workers whose messages are decoded together.
+
+    A message of worker ``workers[i]`` is ``scales[i] * sum_c matrix[c, i] * z_c`` of p unknown vectors z_c, the same
+    for all of them; what is wanted is ``targets @ z``. In a grouped scheme the unknowns are the m blocks themselves.
+
+    Attributes
+    ----------
+    workers : tuple of int
+        The workers.
+    matrix : ndarray, shape (p, len(workers))
+        Of rank p.
+    targets : ndarray, shape (m, p), optional
+        Default: the identity.
+    scales : ndarray, shape (len(workers),), optional
+        Norm of each worker's coefficients relative to those of the wanted sum. A message is rounded in proportion to
+        its size, so that least squares weigh it by that. Default: ones.
+    floor : float
+        The loss, in eps, that the rounding of the coefficients themselves makes unavoidable.
+    sparse : bool
+        Decode with the fewest messages rather than with all of them by least squares.
+    enough : int, optional
+        Decode from so many workers, whoever they are, and scale what they sent up to the whole: an estimate.
+    """
+
+    workers: tuple[int, ...]
+    matrix: npt.NDArray[np.float64]
+    targets: npt.NDArray[np.float64] | None = None
+    scales: npt.NDArray[np.float64] | None = None
+    floor: float = 1.0
+    sparse: bool = False
+    enough: int | None = None
+
+    @property
+    def fewest(self) -> int:
+        """No set of fewer survivors can be decoded."""
+        if self.enough is not None:
+            return self.enough
+        return len(self.matrix if self.targets is None else self.targets)
+
+
+class Solution(NamedTuple):
+    """How to decode one system from one set of survivors.
+
+    Attributes
+    ----------
+    weights : ndarray, shape (m, survivors)
+        NaN where the system cannot be decoded.
+    rank : int
+        Of the survivors' columns.
+    condition : float
+        By how much decoding multiplies rounding errors, relative to what is wanted; infinite where it cannot be done.
+        For a system without targets it is the condition number of the survivors' columns. With targets that number
+        says little: directions that the targets do not need may be as bad as they like. There it is the norm of the
+        weights of messages in units of their size, which has been within a factor of ten of the loss wherever that was
+        measured.
+    """
+
+    weights: npt.NDArray[np.float64]
+    rank: int
+    condition: float
+
+
+class Solver:
+    """Solves survivor subsystems, remembering the latest `capacity` of them.
+
+    The same few workers tend to straggle, so the same survivor sets come back round after round. Systems that
+    share a matrix share solutions.
+    """
+
+    def __init__(self, systems: Sequence[System], capacity: int = 4096) -> None:
+        self.systems = tuple(systems)
+        self._capacity = check_int("capacity", capacity, 1)
+        self._cache: OrderedDict[tuple[int, tuple[int, ...]], Solution] = OrderedDict()
+
+    def solve(self, requests: Sequence[tuple[int, tuple[int, ...]]]) -> list[Solution]:
+        """Solve (system, columns) requests, all that are not remembered in one call without the GIL."""
+        keys = [(id(self.systems[system].matrix), columns) for system, columns in requests]
+        found = {key: self._cache[key] for key in keys if key in self._cache}
+        new = {key: request for key, request in zip(keys, requests, strict=True) if key not in found}
+        if new:
+            solutions = solve_systems([(self.systems[system], columns) for system, columns in new.values()])
+            found.update(zip(new, solutions, strict=True))
+        for key, solution in found.items():
+            self._cache[key] = solution
+            self._cache.move_to_end(key)
+        while len(self._cache) > self._capacity:
+            self._cache.popitem(last=False)
+        return [found[key] for key in keys]
+
+
+def solve_systems(requests: Sequence[tuple[System, Sequence[int]]]) -> list[Solution]:
+    """Solve systems for the survivors in the given columns, those of equal size in one call without the GIL.
+
+    One numerical rule for all: singular values of at most max(shape) * eps times the largest count as zero. A system
+    whose survivors have full rank p is decoded by least squares over all of them. With less, it can be decoded if
+    the targets lie in the span of the survivors' columns.
+    """
+    answers: list[Solution | None] = [None] * len(requests)
+    by_size: dict[int, list[int]] = {}
+    for place, (system, columns) in enumerate(requests):
+        if system.enough is not None:
+            answers[place] = _rescaled(system, len(columns))
+        else:
+            by_size.setdefault(len(system.matrix), []).append(place)
+    for places in by_size.values():
+        matrices = [requests[place][0].matrix for place in places]
+        inverses, ranks, conditions = solve(matrices, [requests[place][1] for place in places])
+        for place, inverse, rank, condition in zip(places, inverses, ranks, conditions, strict=True):
+            system, columns = requests[place]
+            answers[place] = _finished(system, columns, inverse, int(rank), float(condition))
+    for answer in answers:
+        assert answer is not None
+        answer.weights.setflags(write=False)
+    return [answer for answer in answers if answer is not None]
+
+
+def _finished(
+    system: System, columns: Sequence[int], inverse: npt.NDArray[np.float64], rank: int, condition: float
+) -> Solution:
+    """Turn the pseudoinverse of the survivors' system into weights of the messages."""
+    weights = inverse
+    if system.targets is not None:
+        if rank == len(system.matrix):
+            weights = system.targets @ inverse
+        else:
+            weights, condition = _within_span(system.matrix[:, columns], system.targets)
+        if math.isfinite(condition):
+            condition = max(1.0, float(np.linalg.norm(weights, axis=1).max()), system.floor)
+    elif system.sparse and math.isfinite(condition):
+        weights = _sparsest(system.matrix, columns, weights)
+    if system.scales is not None:
+        weights = weights / system.scales[list(columns)]
+    return Solution(weights, rank, condition)
+
+
+def _within_span(
+    survivors: npt.NDArray[np.float64], targets: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], float]:
+    """Weights and condition where the survivors' columns, shape (p, r), have less than full rank."""
+    impossible = np.full((len(targets), survivors.shape[1]), np.nan), math.inf
+    if survivors.size == 0:
+        return impossible
+    u, sigma, vt = np.linalg.svd(survivors, full_matrices=False)
+    rank = int((sigma > max(survivors.shape) * _EPS * sigma[0]).sum())
+    if rank == 0:
+        return impossible
+    inside = targets @ u[:, :rank]
+    left = np.linalg.norm(targets - inside @ u[:, :rank].T, axis=1)
+    condition = float(sigma[0] / sigma[rank - 1])
+    reachable = min(_RESIDUAL, 10 * max(survivors.shape) * _EPS * condition)
+    if (left > reachable * np.linalg.norm(targets, axis=1)).any():
+        return impossible
+    return np.ascontiguousarray((inside / sigma[:rank]) @ vt[:rank]), condition
+
+
+def _sparsest(
+    matrix: npt.NDArray[np.float64], columns: Sequence[int], weights: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """For every block the weights of the fewest messages, among them the smallest; `weights` if there are no fewer.
+
+    The sparsest solutions are basic: they use m survivors of rank m, or fewer.
+    """
+    parts, count = len(matrix), len(columns)
+    bases = np.array(list(itertools.islice(itertools.combinations(range(count), parts), _BASES)), dtype=np.intp)
+    squares = np.moveaxis(matrix[:, np.asarray(columns)[bases]], 0, 2)  # a row per message
+    regular = np.isfinite(conditions_of(matrix)(np.asarray(columns)[bases]))
+    inverses = np.linalg.inv(squares[regular])
+    inverses[np.abs(inverses) < parts * _EPS * np.abs(inverses).max(axis=(1, 2), keepdims=True)] = 0
+    nearest = np.rint(inverses)
+    # Codes of integers have integer weights, and additions are exact.
+    inverses = np.where(np.abs(inverses - nearest) <= 16 * parts * _EPS, nearest, inverses)
+    best = weights.copy()
+    for block in range(parts):
+        rows = inverses[:, block]
+        cost = np.stack(
+            [np.abs(rows).sum(axis=1), np.count_nonzero(np.abs(rows) % 1, axis=1), np.count_nonzero(rows, axis=1)]
+        )
+        if len(rows) and cost[2].min() <= np.count_nonzero(best[block]):
+            first = int(np.lexsort(cost)[0])  # fewest messages, then fewest multiplications, then smallest weights
+            best[block] = 0
+            best[block, bases[regular][first]] = rows[first]
+    return best
+
+
+def _rescaled(system: System, count: int) -> Solution:
+    """Weights of the estimate from `count` workers."""
+    workers = len(system.workers)
+    assert system.enough is not None
+    if count < system.enough or count == 0:
+        return Solution(np.full((1, count), np.nan), count, math.inf)
+    return Solution(np.full((1, count), workers / count), count, 1.0)

@@ -1,0 +1,215 @@
+"""The scheme of Ye and Abbe (2018): cyclic placement, d = s + m, and a stable variant of it."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from gradcode._validate import check_int
+from gradcode.codes import harmonic
+from gradcode.errors import CodeParameterError
+from gradcode.schemes.base import MAX_CONDITION
+from gradcode.schemes.scale import warn_of_scale
+from gradcode.schemes.tabulated import Tabulated, cyclic_holders, cyclic_table, system_of
+
+__all__ = ["Nodes", "YeAbbe"]
+
+Nodes = Literal["published", "integer", "equispaced", "chebyshev", "gaussian", "harmonic"]
+Floats = npt.NDArray[np.float64]
+
+_DRAWS = 20  # of Gaussian matrices, the best one is taken
+
+
+class YeAbbe(Tabulated):
+    """Worker i holds subsets i, …, i + d − 1 (mod n), and sends one message an m-th as long as a gradient.
+
+    The message of worker i is ``sum_c V[c, i] * z_c``, where the last m of the n − s unknown vectors z_c are the blocks
+    of the sum, which any n − s workers determine. The coefficients are chosen so that worker i needs no other subsets.
+    They are Ye and Abbe's; decoding is more accurate than solving with V, whose powers lose digits of their own.
+
+    Parameters
+    ----------
+    n_workers : int
+        Number of workers n.
+    load : int
+        Computation load d, which must be s + m.
+    stragglers : int
+        Any s workers may be missing.
+    communication : int
+        Messages are m times shorter than the gradient.
+    nodes : {"published", "integer", "equispaced", "chebyshev", "gaussian", "harmonic"}
+        What V is made of. The first four are nodes α of Vandermonde matrices, V[c, i] = α_i^c: 0 (if n is odd) and
+        ±(1 + i/2), as Ye and Abbe published it; 1..n; equal steps in −1..1; Chebyshev points. Their errors grow
+        exponentially with n. "gaussian" is Ye and Abbe's random variant. "harmonic" takes the harmonic frame, its
+        columns dealt out to the workers with a stride, and loses next to nothing; it needs m even.
+    seed : int
+        Of "gaussian": of 20 draws, that is taken whose coefficients are best conditioned.
+    max_condition : float
+        Schemes whose worst condition is above this are refused; infinity shows how the others fail.
+
+    Raises
+    ------
+    CodeParameterError
+        If d is not s + m or above n, m is odd with "harmonic", or the worst condition is too large.
+
+    Examples
+    --------
+    >>> from gradcode import YeAbbe
+    >>> scheme = YeAbbe(8, load=4, stragglers=1, communication=3)
+    >>> scheme
+    YeAbbe(8, load=4, stragglers=1, communication=3, nodes='published')
+    >>> scheme.is_decodable(range(7)), scheme.is_decodable(range(6))
+    (True, False)
+    """
+
+    def __init__(
+        self,
+        n_workers: int,
+        load: int,
+        stragglers: int,
+        communication: int,
+        nodes: Nodes = "published",
+        *,
+        seed: int = 0,
+        max_condition: float = MAX_CONDITION,
+    ) -> None:
+        n = check_int("n_workers", n_workers, 1)
+        s = check_int("stragglers", stragglers, 0, n - 1, f"n_workers={n}")
+        m = check_int("communication", communication, 1)
+        d = check_int("load", load, 1)
+        seed = check_int("seed", seed, 0)
+        if nodes not in get_args(Nodes):
+            raise ValueError(f"nodes must be one of {', '.join(get_args(Nodes))}, got {nodes!r}")
+        if d != s + m:
+            because = (
+                "no scheme tolerates more at that load" if d < s + m else "that load tolerates more, or saves more"
+            )
+            raise CodeParameterError(f"load must be stragglers + communication = {s + m}, got {d}: {because}")
+        if d > n:
+            raise CodeParameterError(
+                f"stragglers + communication must be at most n_workers, got {s} + {m} = {d} with n_workers={n}"
+            )
+        self.nodes = nodes
+        self.seed = seed
+        held = cyclic_holders(n, d)
+        if nodes == "gaussian":
+            tables = _gaussian(n, d, s, m, seed)
+        elif nodes == "harmonic":
+            if m % 2:
+                raise CodeParameterError(
+                    f"communication must be even with nodes harmonic, got {m}: with odd numbers the systems that give "
+                    "the coefficients are singular or nearly so"
+                )
+            tables = _harmonic(n, d, s, m)
+        else:
+            with np.errstate(over="ignore", invalid="ignore"):
+                tables = _products(_points(nodes, n), held, m)
+                squares = np.square(tables).sum()
+            if not np.isfinite(squares):
+                raise CodeParameterError(f"n_workers must be smaller with nodes {nodes}, got {n}: numbers overflow")
+        system = system_of(range(n), cyclic_table(held, tables), n - s)
+        super().__init__(held.tolist(), list(tables), [system], s)
+        self._refuse_unstable(max_condition)
+        warn_of_scale(self)
+
+    def __repr__(self) -> str:
+        seed = f", seed={self.seed}" if self.seed else ""
+        return (
+            f"YeAbbe({self.n_workers}, load={self.load:g}, stragglers={self.stragglers}, "
+            f"communication={self.communication}, nodes={self.nodes!r}{seed})"
+        )
+
+
+def _points(nodes: Nodes, n: int) -> Floats:
+    """The nodes in increasing order."""
+    if nodes == "published":
+        positive = 1 + np.arange(n // 2) / 2
+        return np.concatenate([-positive[::-1], [0.0] * (n % 2), positive])
+    if nodes == "integer":
+        return np.arange(1.0, n + 1)
+    if nodes == "equispaced":
+        return np.linspace(-1, 1, n) if n > 1 else np.zeros(1)
+    return np.cos(np.pi * (2 * np.arange(n)[::-1] + 1) / (2 * n))
+
+
+def _products(points: Floats, held: npt.NDArray[np.intp], m: int) -> Floats:
+    """Coefficients q_{j,u}(α_w) of the subsets that each worker holds, shape (n, d, m), built as products.
+
+    q_{j,u} = p_j·r_{j,u} with p_j(x) = Π(x − α_i) over the workers i that do not hold j, and r_{j,u} such that the top
+    m coefficients of q_{j,u} are the u-th unit vector: with 1/p_j(x) = x^(d−n)·Σ_k h_k·x^(−k) these are
+    r_{j,u}(x) = Σ_k h_k·x^(u−k).
+    """
+    n, d = held.shape
+    tables = np.empty((n, d, m))
+    for subset in range(n):
+        holders = (subset - np.arange(d)) % n
+        roots = np.delete(points, holders)
+        series = np.zeros(m)  # h_0, …, h_{m−1}
+        series[0] = 1
+        for root in roots:
+            for k in range(1, m):
+                series[k] += root * series[k - 1]
+        for position, worker in enumerate(holders):
+            vanishing = np.prod(points[worker] - roots)
+            factor = 0.0
+            for u in range(m):
+                factor = factor * points[worker] + series[u]
+                tables[worker, position, u] = vanishing * factor
+    return tables
+
+
+def _gaussian(n: int, d: int, s: int, m: int, seed: int) -> Floats:
+    """Coefficients from the best of several Gaussian V, shape (n − s, n)."""
+    best, least = None, math.inf
+    for draw in range(_DRAWS):
+        basis = np.random.default_rng([seed, draw]).standard_normal((n - s, n))
+        condition = max(_condition(basis[: n - d, outside]) for outside in _not_holding(n, d))
+        if condition < least or best is None:
+            best, least = basis, condition
+    assert best is not None
+    return _vanishing(best, n, d, m)
+
+
+def _harmonic(n: int, d: int, s: int, m: int) -> Floats:
+    """Coefficients from the harmonic frame, shape (n − s, n), with its columns in the best stride.
+
+    By symmetry every subset has a system of the same condition, so one per stride decides.
+    """
+    frame = harmonic(n, n - s).generator
+    (outside, *_) = _not_holding(n, d)
+    strides = [k for k in range(1, n // 2 + 1) if math.gcd(k, n) == 1] or [1]
+    best = min(strides, key=lambda k: _condition(frame[: n - d, (k * outside) % n]))
+    basis = frame[:, (best * np.arange(n)) % n]
+    return _vanishing(basis, n, d, m)
+
+
+def _not_holding(n: int, d: int) -> list[npt.NDArray[np.intp]]:
+    """For every subset the workers that do not hold it."""
+    return [np.sort((subset + 1 + np.arange(n - d)) % n) for subset in range(n)]
+
+
+def _condition(square: Floats) -> float:
+    if square.size == 0:
+        return 1.0
+    sigma = np.linalg.svd(square, compute_uv=False)
+    return float(sigma[0] / sigma[-1]) if sigma[-1] > 0 else math.inf
+
+
+def _vanishing(basis: Floats, n: int, d: int, m: int) -> Floats:
+    """Coefficients of the subsets that each worker holds, shape (n, d, m).
+
+    For every subset j, B_j = [X_j | I] with X_j such that B_j·V vanishes at the workers that do not hold j; the
+    coefficients of worker w are B_j·V[:, w].
+    """
+    tables = np.empty((n, d, m))
+    for subset, outside in enumerate(_not_holding(n, d)):
+        holders = (subset - np.arange(d)) % n
+        upper, lower = basis[: n - d], basis[n - d :]
+        rows = lower[:, holders]
+        if n > d:
+            rows = rows - np.linalg.solve(upper[:, outside].T, lower[:, outside].T).T @ upper[:, holders]
+        tables[holders, np.arange(d)] = rows.T
+    return tables
