@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gradcode import design
+from gradcode import CyclicRepetition, Grouped, IgnoreStragglers, YeAbbe, codes, design
 from gradcode.errors import GradCodeError, WorkerFailed
 from gradcode.rounds import Abandoned, Arrived, Cluster, Failed, Interrupts, Joined, Traffic
 
@@ -31,9 +31,10 @@ class ScriptedEngine:
         return self.models[-1]
 
     def send(self, worker, round, model):
-        (subset,) = self.scheme.subsets(worker)
-        message = self.scheme.encode(worker, self.gradients[subset.index] * model[0])
-        event = Arrived(worker, round, message, ({"loss": float(subset.index)},), 0.5)
+        held = self.scheme.subsets(worker)
+        gradients = [self.gradients[subset.index] * model[0] for subset in held]
+        message = self.scheme.encode(worker, gradients[0] if self.scheme.summed else gradients)
+        event = Arrived(worker, round, message, tuple({"loss": float(subset.index)} for subset in held), 0.5)
         (self.held_back if worker in self.slow else self.events).append(event)
 
     def close(self, round, workers):
@@ -164,3 +165,48 @@ def test_only_workers_in_the_sum_count_as_used():
     np.testing.assert_allclose(cluster.gradient(np.ones(10)), total)
     assert cluster.log[0].used == (0, 1, 4, 5)
     assert cluster.log[0].late == (3, 6, 7)
+
+
+@pytest.mark.parametrize(
+    "scheme", [CyclicRepetition(6, 2), YeAbbe(6, 4, 2, 2, "harmonic"), YeAbbe(7, 4, 1, 3)], ids=repr
+)
+def test_cyclic_schemes_give_the_same_sums(scheme):
+    for slow in [(), (0,), tuple(range(scheme.stragglers))]:
+        cluster, _, total = cluster_for(scheme, slow)
+        np.testing.assert_allclose(cluster.gradient(np.ones(10)), total, rtol=1e-9, atol=1e-10)
+        assert cluster.log[-1].scalars == {"loss": sum(range(scheme.n_subsets))}
+        assert set(cluster.log[-1].late) >= set(slow)
+
+
+def test_losses_of_an_inexact_scheme_are_scaled_as_its_gradients_are():
+    scheme = IgnoreStragglers(5, 2)
+    cluster, engine, _ = cluster_for(scheme, slow=(1, 3))
+    loss, gradient = cluster.value_and_gradient(np.ones(10))
+    assert loss == pytest.approx(5 / 3 * (0 + 2 + 4))
+    np.testing.assert_allclose(gradient, 5 / 3 * engine.gradients[[0, 2, 4]].sum(axis=0))
+
+
+NEARLY_PARALLEL = 1e-9  # the angle of two columns: condition 2e9, too much for float64
+
+
+def test_survivors_in_bad_condition_are_waited_for_with_patience(caplog):
+    angle = NEARLY_PARALLEL
+    scheme = Grouped(3, codes.from_generator([[1, np.cos(angle), 0], [0, np.sin(angle), 1]]))
+    cluster, engine, total = cluster_for(scheme, slow=(2,), patience=1.5)
+    waits = []
+    engine.interrupt = lambda: waits.append(1)  # time passes, and nobody comes
+    with caplog.at_level("WARNING", "gradcode"):
+        np.testing.assert_allclose(cluster.gradient(np.ones(10)), total, rtol=1e-5, atol=1e-5)
+    assert waits and cluster.log[-1].late == (2,)
+    assert "round 0: workers 2 have not come in time" in caplog.text
+    # The usual time of a round is without the wait, so that waiting does not grow from round to round.
+    for _ in range(30):
+        cluster.gradient(np.ones(10))
+    assert max(cluster._recent) < 1
+    # Somebody who does come is worth the wait.
+    caplog.clear()
+    patient, _, total = cluster_for(scheme, patience=1e6)
+    np.testing.assert_allclose(patient.gradient(np.ones(10)), total, rtol=1e-13, atol=1e-13)
+    assert not caplog.text
+    with pytest.raises(ValueError, match="patience must be a finite number of at least 0, got -1"):
+        cluster_for(scheme, patience=-1)

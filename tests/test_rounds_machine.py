@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -156,3 +157,22 @@ def test_any_order_of_events(scheme, data):
                 assert holds.get(worker) == machine.round, "an idle worker was not given the newest model"
         assert machine.busy == tuple(sorted(holds))
         assert machine.absent == tuple(sorted(absent))
+
+
+def test_a_round_settles_for_a_bad_condition_only_when_told():
+    angle = 1e-9
+    scheme = Grouped(3, codes.from_generator([[1, np.cos(angle), 0], [0, np.sin(angle), 1]]))
+    machine = Rounds(3, scheme.survivors(condition_limit=1e8))
+    for worker in range(3):
+        machine.join(worker)
+    machine.open()
+    assert machine.arrive(Arrival(0, 0)) == [Count(0)]
+    assert not machine.could_settle and machine.settle() == []
+    assert machine.arrive(Arrival(1, 0)) == [Count(1)]  # decodable, in exact arithmetic
+    assert machine.could_settle and machine.is_open
+    assert machine.settle() == [Finish(0), Close(0, (2,))]
+    assert not machine.is_open and not machine.could_settle and machine.settle() == []
+    machine.open()  # and the next round waits again
+    assert machine.arrive(Arrival(0, 1)) == [Count(0)] and machine.arrive(Arrival(1, 1)) == [Count(1)]
+    assert machine.arrive(Arrival(2, 0)) == [Discard(2), Send(2, 1)]
+    assert machine.arrive(Arrival(2, 1)) == [Count(2), Finish(1), Close(1, ())]

@@ -31,6 +31,7 @@ from gradcode.schemes import (
     Subset,
     Uncoded,
     YeAbbe,
+    condition_bound,
     design,
 )
 
@@ -48,6 +49,7 @@ __all__ = [
     "YeAbbe",
     "__version__",
     "codes",
+    "condition_bound",
     "design",
     "errors",
     "kernels",

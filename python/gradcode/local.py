@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from gradcode.errors import GradCodeError
 from gradcode.rounds import (
+    PATIENCE,
     Abandoned,
     Arrived,
     Cluster,
@@ -55,6 +56,7 @@ def run(
     chunks: int = 1,
     seed: int = 0,
     goodbye_seconds: float = 60.0,
+    patience: float = PATIENCE,
 ) -> Result:
     """Run `main` in this thread, with as many threads as the scheme has workers computing gradients for it.
 
@@ -84,6 +86,9 @@ def run(
     goodbye_seconds : float
         How long to wait, after `main`, for workers that are still computing. A thread cannot be ended from outside;
         one that goes on is left behind, and ends with the process.
+    patience : float
+        Survivors whose condition is so bad that more than about half the digits would be lost (above 1e4 for float32,
+        1e8 for float64) wait for others until the round has lasted so many times the median, and are decoded then.
 
     Returns
     -------
@@ -108,14 +113,14 @@ def run(
     ... )
     array([ 66., 660.])
     """
-    plan = Plan(main, scheme, gradient, gradient_size, data, dtype, chunks, seed, goodbye_seconds)
+    plan = Plan(main, scheme, gradient, gradient_size, data, dtype, chunks, seed, goodbye_seconds, patience)
     plan.check()
     interrupts = Interrupts()
     with interrupts.handling():
         engine = _Threads(plan)
         try:
             engine.start()
-            cluster = Cluster(engine, scheme, gradient_size, dtype, interrupts)
+            cluster = Cluster(engine, scheme, gradient_size, dtype, interrupts, patience)
             with interrupts.exposed():
                 return main(cluster)
         finally:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcode.errors import MissingExtra
-from gradcode.rounds import Cluster, Gradient, Plan, Task
+from gradcode.rounds import PATIENCE, Cluster, Gradient, Plan, Task
 from gradcode.schemes import GradientCode, Subset
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def run(
     seed: int = 0,
     configuration: Mapping[str, object] | None = None,
     goodbye_seconds: float = 60.0,
+    patience: float = PATIENCE,
 ) -> Result | None:
     """Run `main` on the master, with the workers computing gradients for it.
 
@@ -73,6 +74,9 @@ def run(
         What else all ranks must agree on.
     goodbye_seconds : float
         How long the master waits, after `main`, for workers that are still computing.
+    patience : float
+        Survivors whose condition is so bad that more than about half the digits would be lost (above 1e4 for float32,
+        1e8 for float64) wait for others until the round has lasted so many times the median, and are decoded then.
 
     Returns
     -------
@@ -96,7 +100,7 @@ def run(
 
     from gradcode.mpi.session import run_session
 
-    plan = Plan(main, scheme, gradient, gradient_size, data, dtype, chunks, seed, goodbye_seconds)
+    plan = Plan(main, scheme, gradient, gradient_size, data, dtype, chunks, seed, goodbye_seconds, patience)
     result: Result | None = run_session(plan, configuration or {}, world if comm is None else comm)
     return result
 

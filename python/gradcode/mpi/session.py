@@ -77,7 +77,7 @@ def _lead(
     logger.info("%r: gradients of %d %s, messages of %d", scheme, size, dtype, message_size)
     held = [len(scheme.subsets(worker)) for worker in range(scheme.n_workers)]
     engine = MasterEngine(data, control, ranks, held, size, message_size, dtype)
-    cluster = Cluster(engine, scheme, size, dtype, interrupts)
+    cluster = Cluster(engine, scheme, size, dtype, interrupts, plan.patience)
     result, error = None, None
     try:
         with interrupts.exposed():

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import math
+import statistics
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gradcode._validate import check_dtype, check_int
+from gradcode._validate import check_dtype, check_int, check_number
 from gradcode.errors import GradCodeError, WorkerFailed
 from gradcode.rounds.engine import Abandoned, Arrived, Engine, Event, Failed, Joined
 from gradcode.rounds.interrupts import Interrupts
@@ -18,10 +22,15 @@ from gradcode.rounds.machine import Action, Arrival, Close, Count, Rounds, Send
 from gradcode.schemes import GradientCode
 from gradcode.schemes.decoder import CONDITION_LIMIT
 
-__all__ = ["Cluster", "RoundRecord"]
+__all__ = ["PATIENCE", "Cluster", "RoundRecord"]
+
+logger = logging.getLogger("gradcode")
 
 # How long to sit in the engine before looking whether the user has interrupted the run.
 _ATTENTION_SECONDS = 0.05
+# Survivors in bad condition are waited for until a round has lasted this many times the median of recent ones.
+PATIENCE = 2.0
+_RECENT_ROUNDS = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +88,9 @@ class Cluster:
         float32 or float64, of parameters, gradients and messages.
     interrupts : Interrupts, optional
         Asked between events: after a signal the round is given up and KeyboardInterrupt raised.
+    patience : float
+        Survivors whose condition number is above 1e4 (float32) or 1e8 (float64) wait for others until the round has
+        lasted so many times the usual, and are decoded then.
 
     Attributes
     ----------
@@ -97,6 +109,7 @@ class Cluster:
         gradient_size: int,
         dtype: npt.DTypeLike = np.float64,
         interrupts: Interrupts | None = None,
+        patience: float = PATIENCE,
     ) -> None:
         self.scheme = scheme
         self.gradient_size = check_int("gradient_size", gradient_size, 1)
@@ -107,6 +120,8 @@ class Cluster:
         self._decoder = scheme.decoder(self.gradient_size, self.dtype)
         self._rounds = Rounds(scheme.n_workers, scheme.survivors(CONDITION_LIMIT[self.dtype]))
         self.interrupts = interrupts or Interrupts()
+        self._patience = check_number("patience", patience, 0)
+        self._recent: deque[float] = deque(maxlen=_RECENT_ROUNDS)
         self._failure: WorkerFailed | None = None
         self._model: npt.NDArray[Any] | None = None
         self._arrived: dict[int, Arrived] = {}
@@ -150,17 +165,27 @@ class Cluster:
         self._model = self._engine.model(params)
         try:
             self._execute(self._rounds.open())
+            could_settle = deadline = math.inf
             while self._rounds.is_open:
                 event = self._engine.next(0.0)
                 if event is None and not self._decoder.fold():
-                    event = self._engine.next(_ATTENTION_SECONDS)
+                    event = self._engine.next(max(0.0, min(_ATTENTION_SECONDS, deadline - time.perf_counter())))
                 self._handle(event)
+                if self._rounds.could_settle:
+                    now = time.perf_counter()
+                    if math.isinf(deadline):
+                        could_settle = now
+                        usual = statistics.median(self._recent) if self._recent else now - started
+                        deadline = started + self._patience * usual
+                    if now >= deadline:
+                        self._settle()
         except BaseException:
             self._execute(self._rounds.cancel())
             raise
         decoding = time.perf_counter()
         result = self._decoder.result(out)
         finished = time.perf_counter()
+        self._recent.append(min(could_settle, decoding) - started)  # without the wait, or it would grow and grow
         used = self._decoder.used
         spent = self._engine.traffic().since(traffic)
         self.log.append(
@@ -179,6 +204,16 @@ class Cluster:
             )
         )
         return result
+
+    def _settle(self) -> None:
+        """Decode what has arrived, though the condition is bad: nothing better has come in time."""
+        self._decoder.settle()
+        logger.warning(
+            "round %d: workers %s have not come in time; the survivors' condition is above the limit",
+            self._rounds.round,
+            ", ".join(str(w) for w in range(self.scheme.n_workers) if w not in self._arrived),
+        )
+        self._execute(self._rounds.settle())
 
     def value_and_gradient(
         self, params: npt.NDArray[Any], out: npt.NDArray[Any] | None = None
@@ -258,7 +293,10 @@ class Cluster:
                     pass
 
     def _sum_scalars(self) -> dict[str, float]:
-        """Sum over all subsets, each from one of the workers that hold it (replicas report the same)."""
+        """Sum over all subsets, each from one of the workers that hold it (replicas report the same).
+
+        What is not known of the data, with a scheme that is not exact, is made up for as in the gradient: by scaling.
+        """
         by_subset: dict[int, Mapping[str, float]] = {}
         for worker in sorted(self._arrived):
             arrived = self._arrived[worker]
@@ -268,7 +306,8 @@ class Cluster:
         for index in sorted(by_subset):
             for name, value in by_subset[index].items():
                 totals[name] = totals.get(name, 0.0) + value
-        return totals
+        unknown = 1.0 if self.scheme.exact or not by_subset else self.scheme.n_subsets / len(by_subset)
+        return {name: value * unknown for name, value in totals.items()}
 
     def _check_params(self, params: npt.NDArray[Any]) -> None:
         if not isinstance(params, np.ndarray) or params.dtype != self.dtype:

@@ -3,7 +3,8 @@
 A worker is absent until it has joined, then idle or busy with one round. At the start of a round the idle workers
 are sent the model; a busy one is left alone, for it never holds two models. A result of the open round counts; a
 late result or an abandonment only makes its worker idle, and if a round is open the worker gets the current model
-at once. The round ends at its first decodable moment, and the workers still busy with it are told, once.
+at once. The round ends at its first decodable moment with a condition that leaves enough digits, or when it is told
+to settle for less, and the workers still busy with it are told, once.
 """
 
 from __future__ import annotations
@@ -148,6 +149,15 @@ class Rounds:
             return [*actions, self._send(worker)] if self.is_open else actions
         decodable = self._survivors.add(worker)
         return [Count(worker), Finish(self.round), self._close()] if decodable else [Count(worker)]
+
+    @property
+    def could_settle(self) -> bool:
+        """Whether the open round could be decoded now, but waits for a better condition."""
+        return self.is_open and self._survivors.decodable
+
+    def settle(self) -> list[Action]:
+        """End the open round with what has arrived, if that can be decoded: a better condition has not come."""
+        return [Finish(self.round), self._close()] if self.could_settle and self._survivors.settle() else []
 
     def cancel(self) -> list[Action]:
         """Give up the open round without a result."""

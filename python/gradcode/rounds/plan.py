@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gradcode._validate import check_dtype, check_int, check_number
-from gradcode.rounds.cluster import Cluster
+from gradcode.rounds.cluster import PATIENCE, Cluster
 from gradcode.rounds.task import Gradient, Load
 from gradcode.schemes import GradientCode
 
@@ -27,6 +27,7 @@ class Plan:
     chunks: int
     seed: int
     goodbye_seconds: float
+    patience: float = PATIENCE
 
     def check(self) -> None:
         """Refuse what cannot be run, naming the argument, the rule and the value."""
@@ -42,3 +43,4 @@ class Plan:
         check_int("chunks", self.chunks, 1)
         check_int("seed", self.seed, 0)
         check_number("goodbye_seconds", self.goodbye_seconds, 0)
+        check_number("patience", self.patience, 0)

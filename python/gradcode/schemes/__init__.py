@@ -1,6 +1,7 @@
 """Gradient-coding schemes: who holds which data, what each worker sends, and how the sum comes back."""
 
 from gradcode.schemes.base import GradientCode
+from gradcode.schemes.bounds import condition_bound
 from gradcode.schemes.cyclic import CyclicRepetition
 from gradcode.schemes.decoder import Decoder
 from gradcode.schemes.design import design
@@ -23,5 +24,6 @@ __all__ = [
     "Survivors",
     "Uncoded",
     "YeAbbe",
+    "condition_bound",
     "design",
 ]

@@ -38,7 +38,7 @@ class Finding(NamedTuple):
     excess : float
         By what factor they contradict each other more than is allowed; more than 1 means corruption.
     suspect : int or None
-        Position of the message that contradicts the others, where that can be told.
+        Position of the only message without which the others would agree, if there is one, and enough to tell.
     """
 
     checked: bool
@@ -80,12 +80,14 @@ def examine(
     eps = float(np.finfo(messages[0].dtype).eps)
     allowed = max(_THRESHOLD_EPS * eps * max(1.0, math.sqrt(terms / _TERMS)), _REPLICAS * replica_error)
     excess = float(np.linalg.norm(shown)) / size / allowed
-    if excess <= 1 or len(contradictions) < 2:
+    if excess <= 1:
         return Finding(True, excess)
+    # Without one message the others contradict each other by what is not along its column of N.
     lengths = np.linalg.norm(contradictions, axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        parallel = np.nan_to_num(np.abs(shown @ contradictions) / lengths)
-    return Finding(True, excess, int(parallel.argmax()))
+    directions = contradictions / np.where(lengths > 0, lengths, 1)
+    without = np.linalg.norm(shown[:, np.newaxis] - directions * (shown @ directions), axis=0) / size / allowed
+    suspects = np.flatnonzero(without <= 1)
+    return Finding(True, excess, int(suspects[0]) if len(suspects) == 1 and len(contradictions) > 1 else None)
 
 
 def _null_space(matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

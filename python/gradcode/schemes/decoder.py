@@ -356,9 +356,8 @@ class Decoder:
             raise CorruptedMessage(workers, finding.excess)
         suspect = workers[finding.suspect]
         others = tuple(worker for worker in workers if worker != suspect)
-        again = self._examine(index, others)
         solution = self._survivors.solution_of(index, others)
-        if not again.checked or again.excess > 1 or not math.isfinite(solution.condition):
+        if not math.isfinite(solution.condition):
             raise CorruptedMessage(workers, finding.excess)
         logger.warning(
             "the message of worker %d contradicts those of workers %s %.3g times more than rounding allows: left out",

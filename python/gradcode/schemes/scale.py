@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SLOW_SYSTEM", "warn_of_scale"]
 
-# From this many unknowns on, coefficients and weights together take more than a second (bench/results/stability).
-SLOW_SYSTEM = 600
+# From about this many unknowns on, coefficients and weights together take more than a second (bench/results/stability).
+SLOW_SYSTEM = 700
 
 
 def warn_of_scale(scheme: GradientCode) -> None:

@@ -162,54 +162,65 @@ def _products(points: Floats, held: npt.NDArray[np.intp], m: int) -> Floats:
 
 
 def _gaussian(n: int, d: int, s: int, m: int, seed: int) -> Floats:
-    """Coefficients from the best of several Gaussian V, shape (n − s, n)."""
-    best, least = None, math.inf
-    for draw in range(_DRAWS):
-        basis = np.random.default_rng([seed, draw]).standard_normal((n - s, n))
-        condition = max(_condition(basis[: n - d, outside]) for outside in _not_holding(n, d))
-        if condition < least or best is None:
-            best, least = basis, condition
-    assert best is not None
-    return _vanishing(best, n, d, m)
+    """Coefficients from Gaussian V, shape (n − s, n); of several, those that stay smallest."""
+    drawn = (np.random.default_rng([seed, draw]).standard_normal((n - s, n)) for draw in range(_DRAWS))
+    return min((_vanishing(basis, d, m) for basis in drawn), key=_largest)
 
 
 def _harmonic(n: int, d: int, s: int, m: int) -> Floats:
-    """Coefficients from the harmonic frame, shape (n − s, n), with its columns in the best stride.
-
-    By symmetry every subset has a system of the same condition, so one per stride decides.
-    """
+    """Coefficients from the harmonic frame as V, its columns in the stride that keeps them smallest."""
     frame = harmonic(n, n - s).generator
-    (outside, *_) = _not_holding(n, d)
+    workers = np.arange(n)
     strides = [k for k in range(1, n // 2 + 1) if math.gcd(k, n) == 1] or [1]
-    best = min(strides, key=lambda k: _condition(frame[: n - d, (k * outside) % n]))
-    basis = frame[:, (best * np.arange(n)) % n]
-    return _vanishing(basis, n, d, m)
+    null, inverse = _complement(frame, m)
+    # By symmetry the coefficients of every subset are equally large: one per stride decides.
+    first = (-np.arange(d)) % n
+
+    def size(stride: int) -> float:
+        columns = (stride * first) % n
+        return _largest(_vanishing_at(null[columns], inverse[columns]))
+
+    stride = min(strides, key=size)
+    return _vanishing(frame[:, (stride * workers) % n], d, m)
 
 
-def _not_holding(n: int, d: int) -> list[npt.NDArray[np.intp]]:
-    """For every subset the workers that do not hold it."""
-    return [np.sort((subset + 1 + np.arange(n - d)) % n) for subset in range(n)]
+def _vanishing(basis: Floats, d: int, m: int) -> Floats:
+    """Coefficients of the subsets that each worker holds, shape (n, d, m), from V of shape (n − s, n).
 
-
-def _condition(square: Floats) -> float:
-    if square.size == 0:
-        return 1.0
-    sigma = np.linalg.svd(square, compute_uv=False)
-    return float(sigma[0] / sigma[-1]) if sigma[-1] > 0 else math.inf
-
-
-def _vanishing(basis: Floats, n: int, d: int, m: int) -> Floats:
-    """Coefficients of the subsets that each worker holds, shape (n, d, m).
-
-    For every subset j, B_j = [X_j | I] with X_j such that B_j·V vanishes at the workers that do not hold j; the
-    coefficients of worker w are B_j·V[:, w].
+    For every subset j, B_j is the m × (n − s) matrix that ends with the identity and for which B_j·V vanishes at the
+    workers that do not hold j; the coefficients of worker w are B_j·V[:, w].
     """
+    n = basis.shape[1]
+    null, inverse = _complement(basis, m)
     tables = np.empty((n, d, m))
-    for subset, outside in enumerate(_not_holding(n, d)):
+    for subset in range(n):
         holders = (subset - np.arange(d)) % n
-        upper, lower = basis[: n - d], basis[n - d :]
-        rows = lower[:, holders]
-        if n > d:
-            rows = rows - np.linalg.solve(upper[:, outside].T, lower[:, outside].T).T @ upper[:, holders]
-        tables[holders, np.arange(d)] = rows.T
+        tables[holders, np.arange(d)] = _vanishing_at(null[holders], inverse[holders]).T
     return tables
+
+
+def _complement(basis: Floats, m: int) -> tuple[Floats, Floats]:
+    """Return an orthonormal null space of V, shape (n, s), and the last m columns of its pseudoinverse."""
+    rows = len(basis)
+    u, sigma, vt = np.linalg.svd(basis)
+    return vt[rows:].T, (vt[:rows].T / sigma) @ u[rows - m :].T
+
+
+def _vanishing_at(null: Floats, inverse: Floats) -> Floats:
+    """Coefficients at the holders of one subset, shape (m, d).
+
+    Vectors with entries at the holders alone are combinations of the rows of V if they are orthogonal to its null
+    space; of these, which have m dimensions, those are taken whose combinations end with the identity.
+    """
+    m = inverse.shape[1]
+    choices = np.linalg.svd(null.T)[2][null.shape[1] :] if null.shape[1] else np.eye(m)
+    ends = choices @ inverse
+    with np.errstate(all="ignore"):
+        try:
+            return np.linalg.solve(ends, choices)
+        except np.linalg.LinAlgError:
+            return np.full(choices.shape, np.inf)
+
+
+def _largest(values: Floats) -> float:
+    return float(np.abs(values).max())

@@ -1,0 +1,78 @@
+"""What theory promises of random schemes: bounds on their worst condition that hold with a given probability."""
+
+from __future__ import annotations
+
+import math
+
+from gradcode._validate import check_number
+from gradcode.codes import LinearCode
+from gradcode.errors import CodeParameterError
+from gradcode.schemes.base import GradientCode
+from gradcode.schemes.grouped import Grouped
+from gradcode.schemes.ye_abbe import YeAbbe
+
+__all__ = ["condition_bound"]
+
+# Chen and Dongarra (SIAM J. Matrix Anal. Appl., 2005): for a real Gaussian m × m matrix, m >= 2, and t >= m the
+# condition number exceeds t with a probability of less than 6.414 / sqrt(2π) · m / t.
+_CHEN_DONGARRA = 6.414 / math.sqrt(2 * math.pi)
+
+
+def condition_bound(scheme: GradientCode, probability: float) -> float:
+    """A bound that the worst condition number of a random draw of this scheme exceeds with at most `probability`.
+
+    A union bound over all sets of survivors of the bound of Chen and Dongarra (2005) for one Gaussian matrix: for
+    groups with a Gaussian code 2.559·m·C(d, s) / probability for each length of a code, for Ye and Abbe's random
+    variant 2.559·((n − s)·C(n, s) + (n − d)·n) / probability, encoding included. It grows with the number of sets, and
+    so with n for cyclic placements, where a grouped scheme's depends on d and m alone.
+
+    Parameters
+    ----------
+    scheme : GradientCode
+        `Grouped` with `gradcode.codes.gaussian` codes, or `YeAbbe` with nodes "gaussian". What is bounded is the
+        condition number of the matrices inverted, over draws of the seed.
+    probability : float
+        Above 0, at most 1.
+
+    Returns
+    -------
+    float
+        The bound; 1 if there is nothing to invert.
+
+    Raises
+    ------
+    CodeParameterError
+        If the scheme is not random: `worst_condition` has its exact value.
+
+    Examples
+    --------
+    >>> from gradcode import Grouped, YeAbbe, codes, condition_bound
+    >>> round(condition_bound(Grouped(20, codes.gaussian(5, 2)), 0.5))
+    102
+    >>> round(condition_bound(YeAbbe(20, 5, 3, 2, "gaussian"), 0.5), -4)
+    100000.0
+    """
+    if not isinstance(scheme, GradientCode):
+        raise TypeError(f"scheme must be a GradientCode, got {type(scheme).__name__}")
+    probability = check_number("probability", probability, 0, strict=True)
+    if probability > 1:
+        raise ValueError(f"probability must be above 0 and at most 1, got {probability!r}")
+    if isinstance(scheme, Grouped) and all(_is_gaussian(code) for code in set(scheme.codes)):
+        matrices = [
+            (code.dimension, math.comb(code.length, code.dimension)) for code in set(scheme.codes) if code.dimension > 1
+        ]
+    elif isinstance(scheme, YeAbbe) and scheme.nodes == "gaussian":
+        n, d, s = scheme.n_workers, round(scheme.load), scheme.stragglers
+        matrices = [(size, count) for size, count in ((n - s, math.comb(n, s)), (n - d, n)) if size > 1]
+    else:
+        raise CodeParameterError(
+            f"scheme must be made of Gaussian matrices, got {scheme!r}; scheme.worst_condition() is what it has"
+        )
+    if not matrices:
+        return 1.0
+    # The theorem is for t >= m: the bound is, as there is at least one matrix of each size.
+    return sum(_CHEN_DONGARRA * size * count for size, count in matrices) / probability
+
+
+def _is_gaussian(code: LinearCode) -> bool:
+    return bool(code.to_config()["code"] == "gaussian")
