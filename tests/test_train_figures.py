@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from training_output import records, write_run
 
+from gradcode._drawing import save_figure
 from gradcode.errors import DataError, MissingExtra
 from gradcode.train.figures import (
     bands,
@@ -16,7 +17,6 @@ from gradcode.train.figures import (
     late_shares,
     rounds_figure,
     run_figures,
-    save_figure,
     usage_figure,
 )
 from gradcode.train.records import read_run

@@ -14,6 +14,7 @@ __all__ = [
     "CorruptedMessage",
     "DataError",
     "GradCodeError",
+    "GradCodeWarning",
     "LoadWarning",
     "MissingExtra",
     "NotDecodable",
@@ -131,13 +132,17 @@ class MissingExtra(GradCodeError, ImportError):
         super().__init__(f"{what}; install it with: pip install 'gradcode[{extra}]'{beside}")
 
 
-class LoadWarning(UserWarning):
+class GradCodeWarning(UserWarning):
+    """Base of all gradcode warnings."""
+
+
+class LoadWarning(GradCodeWarning):
     """A scheme makes its workers compute notably more than the code alone would."""
 
 
-class PrecisionWarning(UserWarning):
+class PrecisionWarning(GradCodeWarning):
     """Decoding may lose more digits than one would expect, or something meant to guard against that cannot."""
 
 
-class ScaleWarning(UserWarning):
+class ScaleWarning(GradCodeWarning):
     """A scheme is so large that solving for its survivors takes long."""

@@ -11,6 +11,10 @@ def test_parameters_equal_those_of_one_process(workers):
     assert_passed(run_ranks(workers + 1, "training"))
 
 
+def test_every_scheme_runs():
+    assert_passed(run_ranks(9, "schemes"))
+
+
 def test_user_errors_reach_the_master_and_end_the_run_cleanly():
     assert_passed(run_ranks(4, "failures"))
 

@@ -113,10 +113,13 @@ STRAGGLER = ("--delay", 2, "--delayed", 1)
         ((*STRAGGLER, "--delay-kind", "busy", "--code", "gaussian", "--communication", 2), {}),
         (("--optimiser", "gd", "--workers", 5, "--chunks", 3), {"optimiser": "gd"}),
         (("--scheme", "uncoded", "--workers", 3), {}),
+        ((*STRAGGLER, "--scheme", "cyclic-repetition"), {}),
+        ((*STRAGGLER, "--scheme", "ye-abbe", "--communication", 2, "--nodes", "harmonic"), {}),
+        ((*STRAGGLER, "--workers", 8, "--stragglers", 3, "--communication", 4, "--prefer", "decoding"), {}),
         (("--loss", "multinomial", "--workers", 4), {"loss": "multinomial"}),
         (("--loss", "squared", "--workers", 4), {"loss": "squared"}),
     ],
-    ids=["transient", "busy", "gd", "uncoded", "multinomial", "squared"],
+    ids=["transient", "busy", "gd", "uncoded", "cyclic", "ye-abbe", "additive", "multinomial", "squared"],
 )
 def test_parameters_equal_those_of_one_process(tmp_path, options, equal_to):
     out = tmp_path / "out"
@@ -458,6 +461,10 @@ BAD = [
     (["--delay", "1", "--delayed", "7"], "delayed must be an integer in 0..6, got 7 with workers=6"),
     (["--code", "repetition", "--communication", "2"], "code repetition must have communication 1, got 2"),
     (["--scheme", "uncoded", "--stragglers", "1"], "scheme uncoded must have stragglers 0"),
+    (["--scheme", "cyclic-repetition", "--communication", "2"], "scheme cyclic-repetition must have communication 1"),
+    (["--scheme", "ye-abbe", "--code", "haar"], "code needs scheme grouped, got code=haar with ye-abbe"),
+    (["--nodes", "integer"], "nodes needs scheme ye-abbe, got nodes=integer with auto"),
+    (["--code", "simplex", "--communication", "2"], "code simplex needs d = 7 and m = 3, got d=7 and m=2"),
     (["--data", "missing.svm"], "data must be a file that exists: missing.svm"),
     (["--data", "."], "data must be a file, got a directory: ."),
     (["--data", "nan.svm"], "nan.svm:2: field 2 '1:nan' must be a finite number"),
@@ -486,7 +493,10 @@ BAD = [
     (["--label", "y"], "label must be left out"),
     (["--exclude-interaction", "a"], "exclude-interaction must be two columns with a colon between them, got 'a'"),
     (["--compare", "grouped"], "compare must name at least two schemes, got grouped"),
-    (["--compare", "grouped,nonsense"], "compare must be names from grouped, uncoded, harmonic"),
+    (
+        ["--compare", "grouped,nonsense"],
+        "compare must be names from auto, grouped, fractional-repetition, cyclic-repetition, ye-abbe",
+    ),
     (["--compare", "grouped,grouped"], "compare must not name a scheme twice, got 'grouped'"),
     (["--compare", "uncoded,harmonic", "--code", "gaussian"], "code needs grouped among the schemes to compare"),
     (["--compare", "grouped,harmonic", "--scheme", "uncoded"], "scheme must be left out with compare"),
@@ -546,7 +556,7 @@ def test_no_mpi_is_refused_naming_the_extra(monkeypatch):
 
 
 def test_a_costly_grouping_is_warned_of_once(monkeypatch, tmp_path):
-    completed = train("--workers", 5, "--communication", 2, "--iterations", 2)
+    completed = train("--workers", 5, "--scheme", "grouped", "--communication", 2, "--iterations", 2)
     assert completed.returncode == 0
     assert completed.stderr.count("5 workers make 1 group") == 1
     assert completed.stderr.startswith("gradcode: warning: 5 workers make 1 group")

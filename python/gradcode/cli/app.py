@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 import gradcode
+from gradcode.cli.codes import codes
 from gradcode.cli.train import train
 from gradcode.errors import GradCodeError
 
@@ -35,6 +36,7 @@ def options(
 
 
 app.command(epilog=_SERVED)(train)
+app.command()(codes)
 
 
 @app.command()

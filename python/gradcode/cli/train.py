@@ -10,7 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from gradcode.errors import GradCodeError, LoadWarning
+from gradcode.errors import GradCodeError, GradCodeWarning
+from gradcode.schemes.grouped import Prefer
+from gradcode.schemes.ye_abbe import Nodes
 from gradcode.train.cache import default_cache
 from gradcode.train.config import Code, DelayKind, DType, LossName, OptimiserName, Scheme, TrainConfig, variants
 from gradcode.train.job import Job
@@ -43,10 +45,30 @@ def train(
     communication: Annotated[
         int, typer.Option(rich_help_panel=_SCHEME, help="Messages are this many times shorter than the gradient.")
     ] = 1,
-    scheme: Annotated[Scheme, typer.Option(rich_help_panel=_SCHEME, help="Gradient-coding scheme.")] = "grouped",
-    code: Annotated[
-        Code, typer.Option(rich_help_panel=_SCHEME, help="Code of the grouped scheme; auto takes the best known.")
+    scheme: Annotated[
+        Scheme,
+        typer.Option(
+            rich_help_panel=_SCHEME,
+            help="Gradient-coding scheme; auto is grouped, or cyclic where uneven groups would compute much more.",
+        ),
     ] = "auto",
+    code: Annotated[
+        Code,
+        typer.Option(
+            rich_help_panel=_SCHEME,
+            help="Code of the grouped scheme; auto takes the best known. See gradcode codes.",
+        ),
+    ] = "auto",
+    nodes: Annotated[
+        Nodes | None,
+        typer.Option(rich_help_panel=_SCHEME, help="Of --scheme ye-abbe. Default: published."),
+    ] = None,
+    prefer: Annotated[
+        Prefer,
+        typer.Option(
+            rich_help_panel=_SCHEME, help="Groups: the most accurate decoding, or the least work for the master."
+        ),
+    ] = "stability",
     compare: Annotated[
         str | None,
         typer.Option(
@@ -240,13 +262,15 @@ def train(
                 raise ValueError(f"{name} must be left to preset {preset}, got {value!r}")
             about = dict(chosen.source)
         with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", LoadWarning)
+            warnings.simplefilter("always", GradCodeWarning)
             config = TrainConfig(
                 workers=workers if workers is not None else size - 1,
                 stragglers=stragglers,
                 communication=communication,
                 scheme=scheme,
                 code=code,
+                nodes=nodes,
+                prefer=prefer,
                 source=Source(
                     path=None if data is None else str(data),
                     test=None if test is None else str(test),

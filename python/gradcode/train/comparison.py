@@ -21,7 +21,7 @@ __all__ = [
 
 _COLUMNS = 80  # plain text is made to fit
 # In what runs may differ and still be compared: the scheme, and where they write.
-_DIFFERENT = {"scheme", "code", "stragglers", "communication", "output"}
+_DIFFERENT = {"scheme", "code", "nodes", "prefer", "stragglers", "communication", "output"}
 
 
 class Row(NamedTuple):

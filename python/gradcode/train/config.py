@@ -10,9 +10,20 @@ from functools import cached_property
 from typing import Any, Literal, get_args
 
 from gradcode._validate import check_int, check_number
-from gradcode.codes import gaussian, harmonic, repetition
+from gradcode.codes.names import named_for
 from gradcode.errors import CodeParameterError
-from gradcode.schemes import GradientCode, Grouped, Uncoded, design
+from gradcode.schemes import (
+    CyclicRepetition,
+    FractionalRepetition,
+    GradientCode,
+    Grouped,
+    IgnoreStragglers,
+    Uncoded,
+    YeAbbe,
+    design,
+)
+from gradcode.schemes.grouped import Prefer
+from gradcode.schemes.ye_abbe import Nodes
 from gradcode.train.delays import Delays
 from gradcode.train.losses import LOSSES
 from gradcode.train.optimisers import STOCHASTIC
@@ -20,8 +31,24 @@ from gradcode.train.source import Source
 
 __all__ = ["Code", "DType", "DelayKind", "LossName", "OptimiserName", "Scheme", "TrainConfig", "variants"]
 
-Scheme = Literal["grouped", "uncoded"]
-Code = Literal["auto", "harmonic", "gaussian", "repetition"]
+Scheme = Literal[
+    "auto", "grouped", "fractional-repetition", "cyclic-repetition", "ye-abbe", "uncoded", "ignore-stragglers"
+]
+Code = Literal[
+    "auto",
+    "harmonic",
+    "systematic",
+    "gaussian",
+    "haar",
+    "repetition",
+    "repeated-slices",
+    "parity",
+    "parity-product",
+    "hamming-extended",
+    "simplex",
+]
+# These send whole gradients.
+_WHOLE = ("fractional-repetition", "cyclic-repetition", "uncoded", "ignore-stragglers", "repetition")
 LossName = Literal["logistic", "multinomial", "squared"]
 OptimiserName = Literal["nesterov", "gd", "lbfgs", "sgd", "adam"]
 DelayKind = Literal["transient", "busy"]
@@ -35,7 +62,8 @@ class TrainConfig:
     """Configuration of `gradcode train`; the command's help explains the fields.
 
     `stragglers` is None for the scheme's default: 1, or 0 where the scheme or a single worker tolerates none.
-    `rate` is None for the optimiser's own choice, `batch` for 256 rows where the optimiser draws batches.
+    `nodes` is None for the published ones. `rate` is None for the optimiser's own choice, `batch` for 256 rows where
+    the optimiser draws batches.
 
     Raises
     ------
@@ -46,8 +74,10 @@ class TrainConfig:
     workers: int = 6
     stragglers: int | None = None
     communication: int = 1
-    scheme: Scheme = "grouped"
+    scheme: Scheme = "auto"
     code: Code = "auto"
+    nodes: Nodes | None = None
+    prefer: Prefer = "stability"
     source: Source = field(default_factory=Source)
     loss: LossName = "logistic"
     optimiser: OptimiserName = "nesterov"
@@ -77,11 +107,14 @@ class TrainConfig:
         for name, value, allowed in [
             ("scheme", self.scheme, get_args(Scheme)),
             ("code", self.code, get_args(Code)),
+            ("nodes", self.nodes, (None, *get_args(Nodes))),
+            ("prefer", self.prefer, get_args(Prefer)),
             ("loss", self.loss, get_args(LossName)),
             ("optimiser", self.optimiser, get_args(OptimiserName)),
         ]:
             if value not in allowed:
-                raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
+                listed = ", ".join(choice for choice in allowed if choice is not None)
+                raise ValueError(f"{name} must be one of {listed}, got {value!r}")
         if self.source.target != LOSSES[self.loss].target:
             raise ValueError(
                 f"source.target must be {LOSSES[self.loss].target} for loss {self.loss}, got {self.source.target}"
@@ -90,7 +123,8 @@ class TrainConfig:
         if (self.delay > 0) != (self.delayed > 0):
             raise ValueError(f"delay and delayed go together, got delay={self.delay:g} with delayed={self.delayed}")
         self.delays()
-        self.gradient_code  # noqa: B018 - made here so that it is checked here
+        # Made here so that it is checked here, and warns of what its messages would lose.
+        self.gradient_code.decoder(1, self.dtype)
 
     def _check_optimiser(self) -> None:
         if self.rate is not None:
@@ -127,12 +161,17 @@ class TrainConfig:
     def gradient_code(self) -> GradientCode:
         """The scheme; may warn of its load, once."""
         n, m = self.workers, self.communication
+        if self.nodes is not None and self.scheme != "ye-abbe":
+            raise ValueError(f"nodes needs scheme ye-abbe, got nodes={self.nodes} with {self.scheme}")
+        if self.scheme not in ("auto", "grouped"):
+            for name, value, free in (("code", self.code, "auto"), ("prefer", self.prefer, "stability")):
+                if value != free:
+                    raise ValueError(f"{name} needs scheme grouped, got {name}={value} with {self.scheme}")
+        if self.scheme in _WHOLE and m != 1:
+            raise CodeParameterError(f"scheme {self.scheme} must have communication 1, got {m}")
         if self.scheme == "uncoded":
-            if self.stragglers or m != 1 or self.code != "auto":
-                raise ValueError(
-                    "scheme uncoded must have stragglers 0, communication 1 and code auto, "
-                    f"got stragglers={self.stragglers or 0}, communication={m}, code={self.code}"
-                )
+            if self.stragglers:
+                raise ValueError(f"scheme uncoded must have stragglers 0, got {self.stragglers}")
             return Uncoded(n)
         s = self.stragglers if self.stragglers is not None else min(1, n - 1)
         check_int("stragglers", s, 0, n - 1, f"workers={n}")
@@ -140,15 +179,20 @@ class TrainConfig:
             raise CodeParameterError(
                 f"stragglers + communication must be at most workers, got {s} + {m} = {s + m} with workers={n}"
             )
-        if self.code == "repetition":
-            if m != 1:
-                raise CodeParameterError(f"code repetition must have communication 1, got {m}")
-            return Grouped(n, repetition(s + 1))
-        if self.code == "harmonic":
-            return Grouped(n, harmonic(s + m, m))
-        if self.code == "gaussian":
-            return Grouped(n, gaussian(s + m, m, seed=self.seed))
-        return design(n, s, m)
+        match self.scheme:
+            case "fractional-repetition":
+                return FractionalRepetition(n, s)
+            case "cyclic-repetition":
+                return CyclicRepetition(n, s, seed=self.seed)
+            case "ye-abbe":
+                return YeAbbe(n, s + m, s, m, self.nodes or "published", seed=self.seed)
+            case "ignore-stragglers":
+                return IgnoreStragglers(n, s)
+        if self.code == "auto":
+            return design(n, s, m, prefer=self.prefer, placement=self.scheme)
+        if self.code == "repetition" and m != 1:
+            raise CodeParameterError(f"code repetition must have communication 1, got {m}")
+        return Grouped(n, named_for(self.code, s, m, self.seed), prefer=self.prefer)
 
     def delays(self) -> Delays:
         """The straggling to inject."""
@@ -183,8 +227,8 @@ def variants(config: TrainConfig, names: Iterable[str]) -> dict[str, TrainConfig
     config : TrainConfig
         What all of them have in common; with an output directory, each gets one inside it.
     names : iterable of str
-        Schemes, or codes of the grouped scheme. Uncoded tolerates no stragglers and shortens no messages, and the
-        repetition code shortens none: for them these fields of `config` are set aside.
+        Schemes, or codes of the grouped scheme. Uncoded tolerates no stragglers and shortens no messages, and
+        repetition in its kinds shortens none: for them these fields of `config` are set aside.
 
     Raises
     ------
@@ -208,7 +252,7 @@ def variants(config: TrainConfig, names: Iterable[str]) -> dict[str, TrainConfig
             raise ValueError(f"compare must be names from {', '.join(known)}, got {name!r}")
         if name in listed[:position]:
             raise ValueError(f"compare must not name a scheme twice, got {name!r}")
-    if config.scheme != "grouped":
+    if config.scheme != "auto":
         raise ValueError(f"scheme must be left out with compare, which names them, got {config.scheme}")
     if config.code != "auto" and "grouped" not in listed:
         raise ValueError(f"code needs grouped among the schemes to compare, got code={config.code}")
@@ -216,14 +260,14 @@ def variants(config: TrainConfig, names: Iterable[str]) -> dict[str, TrainConfig
         raise ValueError(f"compare must name at least two schemes, got {', '.join(listed) or 'none'}")
     result = {}
     for name in listed:
-        changes: dict[str, Any] = {"scheme": name, "code": "auto"}
-        if name == "uncoded":
-            changes |= {"stragglers": 0, "communication": 1}
-        if name == "grouped":
-            changes["code"] = config.code
+        changes: dict[str, Any] = {"scheme": name, "code": "auto", "prefer": "stability"}
+        if name in ("auto", "grouped"):
+            changes |= {"code": config.code, "prefer": config.prefer}
         if name in codes:
-            changes |= {"scheme": "grouped", "code": name}
-        if name == "repetition":
+            changes |= {"scheme": "grouped", "code": name, "prefer": config.prefer}
+        if name == "uncoded":
+            changes["stragglers"] = 0
+        if name in _WHOLE:
             changes["communication"] = 1
         if config.output is not None:
             changes["output"] = f"{config.output}/{name}"

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from gradcode.errors import MissingExtra
-from gradcode.train.files import replacing
+from gradcode._drawing import BLACK, BLUE, COLOURS, DASHES, GREEN, GREY, ORANGE, VERMILION, WIDTH, style
 from gradcode.train.quantities import score_label
 from gradcode.train.records import Run
 
@@ -31,74 +28,16 @@ __all__ = [
     "late_shares",
     "rounds_figure",
     "run_figures",
-    "save_figure",
     "usage_figure",
 ]
 
 Floats = npt.NDArray[np.float64]
 
-# Okabe and Ito's colours, which people of all kinds of colour vision tell apart; the yellow is too pale for lines.
-_BLUE, _VERMILION, _GREEN, _PURPLE, _SKY, _ORANGE, _BLACK = (
-    "#0072b2",
-    "#d55e00",
-    "#009e73",
-    "#cc79a7",
-    "#56b4e9",
-    "#e69f00",
-    "#000000",
-)
-_COLOURS = (_BLUE, _VERMILION, _GREEN, _PURPLE, _SKY, _ORANGE, _BLACK)
-_DASHES = ("-", "--", "-.", ":")
-_GREY = "#d4d7da"
-_WIDTH = 9.0  # inches of 72 points: the width of the report's column
 MAX_POINTS = 400  # bins of a line
 _DOTS = 60  # a line of this many points or fewer shows each of them
 MAX_COLUMNS = 200  # bins of the raster
 MAX_WORKERS = 64  # rows of the raster and bars; of more workers, neighbours share one
 _LOG_FROM = 5.0  # an axis is logarithmic where the values span this factor
-_STYLE: dict[Any, Any] = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans", "Arial", "Helvetica", "sans-serif"],
-    "font.size": 9.5,
-    "axes.titlesize": 10.5,
-    "axes.titlelocation": "left",
-    "axes.titlepad": 8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#555555",
-    "axes.labelcolor": "#222222",
-    "axes.grid": True,
-    "axes.grid.which": "major",
-    "axes.axisbelow": True,
-    "grid.color": "#e6e8ea",
-    "grid.linewidth": 0.8,
-    "xtick.color": "#555555",
-    "ytick.color": "#555555",
-    "xtick.labelcolor": "#222222",
-    "ytick.labelcolor": "#222222",
-    "lines.linewidth": 1.6,
-    "lines.markersize": 3.5,
-    "legend.frameon": False,
-    "figure.facecolor": "white",
-    "svg.fonttype": "none",  # text that can be selected, searched and read aloud
-    "svg.hashsalt": "gradcode",  # the same run gives the same file
-    "text.parse_math": False,  # a name with dollar signs is a name
-}
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    """Use this module's style alone, whatever the user's own settings are, and put those back."""
-    try:
-        import matplotlib
-    except ImportError:
-        raise MissingExtra("figures need matplotlib", "train") from None
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_STYLE)
-        yield
-
-
 # --- what is drawn ----------------------------------------------------------------------------------------------------
 
 
@@ -209,20 +148,20 @@ def convergence_figure(run: Run) -> Figure:
         If matplotlib is not installed.
     """
     _check_rounds(run)
-    with _style():
+    with style():
         from matplotlib.figure import Figure
 
         score = next(iter(run.test), None)
         n_rows = 1 if score is None else 2
-        figure = Figure(figsize=(_WIDTH, 2.75 * n_rows + 0.1), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 2.75 * n_rows + 0.1), layout="constrained")
         axes = figure.subplots(n_rows, 2, sharex="col", sharey="row", squeeze=False)
         rounds = np.arange(1, run.n_rounds + 1)
         unit, size = _unit(float(run.seconds.sum()))
         elapsed = np.cumsum(run.seconds) / size
         for x, column in ((rounds, 0), (elapsed, 1)):
-            _draw_band(axes[0, column], x, run.loss, _BLUE)
+            _draw_band(axes[0, column], x, run.loss, BLUE)
             if score is not None:
-                _draw_band(axes[1, column], x[run.test_rounds], run.test[score], _GREEN)
+                _draw_band(axes[1, column], x[run.test_rounds], run.test[score], GREEN)
         _scale_y(axes[0, 0], run.loss)
         axes[0, 0].set_ylabel("loss")
         axes[0, 0].set_title("over rounds")
@@ -257,33 +196,33 @@ def rounds_figure(run: Run) -> Figure:
         If matplotlib is not installed.
     """
     _check_rounds(run)
-    with _style():
+    with style():
         from matplotlib.colors import LinearSegmentedColormap
         from matplotlib.figure import Figure
 
         shares = late_shares(run)
         n_rows, n_columns = shares.shape
         heights = (2.3, max(0.35, min(3.6, 0.2 * n_rows)))
-        figure = Figure(figsize=(_WIDTH, sum(heights) + 1.0), layout="constrained")
+        figure = Figure(figsize=(WIDTH, sum(heights) + 1.0), layout="constrained")
         top, below = figure.subplots(2, 1, sharex=True, height_ratios=heights)
         unit, size = _unit(float(np.median(run.seconds)))
         seconds = run.seconds / size
-        _draw_band(top, np.arange(1, run.n_rounds + 1), seconds, _BLUE)
+        _draw_band(top, np.arange(1, run.n_rounds + 1), seconds, BLUE)
         for name, value, dashes in (
             ("median", float(np.median(seconds)), "--"),
             ("p95", float(np.percentile(seconds, 95)), ":"),
         ):
-            top.axhline(value, color=_BLACK, linewidth=1.0, linestyle=dashes, label=f"{name} {value:.3g} {unit}")
+            top.axhline(value, color=BLACK, linewidth=1.0, linestyle=dashes, label=f"{name} {value:.3g} {unit}")
         top.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0.2)
         if not _scale_y(top, seconds):
             top.set_ylim(bottom=0)
         top.set_ylabel(f"time of a round ({unit})")
 
         every = (n_rows, n_columns) == (run.n_workers, run.n_rounds)
-        colours = LinearSegmentedColormap.from_list("late", ["#f4f5f6", _ORANGE, _VERMILION, "#5c2800"])
+        colours = LinearSegmentedColormap.from_list("late", ["#f4f5f6", ORANGE, VERMILION, "#5c2800"])
         image = below.imshow(
             shares,
-            cmap=LinearSegmentedColormap.from_list("late", ["#f4f5f6", _VERMILION]) if every else colours,
+            cmap=LinearSegmentedColormap.from_list("late", ["#f4f5f6", VERMILION]) if every else colours,
             vmin=0,
             vmax=1,
             aspect="auto",
@@ -326,19 +265,19 @@ def usage_figure(run: Run) -> Figure:
         If matplotlib is not installed.
     """
     _check_rounds(run)
-    with _style():
+    with style():
         from matplotlib.figure import Figure
 
         used, late = (
             _grouped(counts / run.n_rounds * 100, MAX_WORKERS) for counts in (run.used_rounds, run.late_rounds)
         )
-        figure = Figure(figsize=(_WIDTH, 2.7), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 2.7), layout="constrained")
         axes = figure.subplots()
         base = np.zeros(len(used))
         for share, label, colour in (
-            (used, "used", _BLUE),
-            (np.maximum(100 - used - late, 0), "answered, not needed", _GREY),
-            (late, "late", _VERMILION),
+            (used, "used", BLUE),
+            (np.maximum(100 - used - late, 0), "answered, not needed", GREY),
+            (late, "late", VERMILION),
         ):
             axes.bar(np.arange(len(used)), share, 0.8, base, color=colour, label=label)
             base = base + share
@@ -380,16 +319,16 @@ def comparison_figure(runs: Mapping[str, Run]) -> Figure:
     drawn = {name: run for name, run in runs.items() if run.n_rounds}
     if not drawn:
         raise ValueError(f"runs must have one with at least one round, got {list(runs)}")
-    with _style():
+    with style():
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(_WIDTH, 3.7), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 3.7), layout="constrained")
         left, right = figure.subplots(1, 2)
         unit, size = _unit(max(float(run.seconds.sum()) for run in drawn.values()))
         round_unit, round_size = _unit(min(float(np.median(run.seconds)) for run in drawn.values()))
         for index, (name, run) in enumerate(drawn.items()):
-            colour = _COLOURS[index % len(_COLOURS)]
-            dashes = _DASHES[index % len(_DASHES)]
+            colour = COLOURS[index % len(COLOURS)]
+            dashes = DASHES[index % len(DASHES)]
             x, low, median, high = bands(np.cumsum(run.seconds) / size, run.loss)
             left.plot(x, median, dashes, color=colour, label=name, marker="." if len(x) == 1 else "")
             if len(x) < run.n_rounds:
@@ -504,17 +443,3 @@ def _worker_axis(axis: Any, n_workers: int, n_rows: int) -> None:
     step = step if step in (1, 2) else -(-step // 4) * 4
     axis.set_ticks(range(0, n_rows, step))
     axis.set_major_formatter(FuncFormatter(lambda row, _: str(round(row) * size)))
-
-
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as SVG; the same figure gives the same bytes.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-        One of this module's.
-    path : Path
-        The file, which is whole or not there.
-    """
-    with _style(), replacing(path) as file:
-        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})

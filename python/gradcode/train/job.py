@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from gradcode._files import replacing
 from gradcode.errors import DataError, GradCodeError
 from gradcode.train.config import TrainConfig
-from gradcode.train.files import replacing
 from gradcode.train.master import starting_point
 from gradcode.train.preparation import check_output, prepare
 from gradcode.train.prepared import open_prepared

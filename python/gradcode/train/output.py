@@ -12,8 +12,8 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from gradcode._files import replacing
 from gradcode.errors import DataError
-from gradcode.train.files import replacing
 
 __all__ = ["RunOutput", "read_parameters"]
 

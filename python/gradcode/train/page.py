@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 from xml.etree import ElementTree
 
+from gradcode._drawing import save_figure
+from gradcode._files import replacing
 from gradcode.errors import MissingExtra
 from gradcode.train.comparison import QUANTITIES, comparison_table, delays_text, headings, measured_on
 from gradcode.train.figures import (
@@ -21,9 +23,7 @@ from gradcode.train.figures import (
     MAX_WORKERS,
     comparison_figure,
     run_figures,
-    save_figure,
 )
-from gradcode.train.files import replacing
 from gradcode.train.quantities import byte_count, count, duration, flattened, number, score, score_label
 from gradcode.train.records import Run, read_run
 from gradcode.train.report import how_it_ended
@@ -240,7 +240,7 @@ def inlined(svg: bytes, name: str, description: str) -> str:
     Parameters
     ----------
     svg : bytes
-        What `gradcode.train.figures.save_figure` wrote.
+        What `gradcode._drawing.save_figure` wrote.
     name : str
         Goes before all ids, so that those of several figures differ.
     description : str

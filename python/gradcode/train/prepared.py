@@ -19,10 +19,10 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from gradcode._files import replacing
 from gradcode._validate import check_int
 from gradcode.errors import DataError
 from gradcode.train.dataset import Dataset, classes_fit, label_rule, labels_fit
-from gradcode.train.files import replacing
 from gradcode.train.source import Target
 from gradcode.train.spectrum import spectral_norm_squared
 

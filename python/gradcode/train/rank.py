@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any, TextIO, cast
 
-from gradcode.errors import LoadWarning
+from gradcode.errors import GradCodeWarning
 from gradcode.mpi import load_mpi
 from gradcode.train.application import train
 from gradcode.train.config import TrainConfig
@@ -36,7 +36,7 @@ def main() -> int:
     comm = load_mpi()
     # The launcher's "please stop" reaches every rank; the master takes it as Ctrl-C and ends the others in order.
     signal.signal(signal.SIGUSR1, _as_interrupt if comm.rank == 0 else signal.SIG_IGN)
-    warnings.simplefilter("ignore", LoadWarning)  # the launcher has said it
+    warnings.simplefilter("ignore", GradCodeWarning)  # the launcher has said it
     from gradcode.mpi.agreement import together
 
     def emit(event: dict[str, Any]) -> None:
@@ -63,7 +63,7 @@ def serve(job: Job) -> int:
     """
     launched_at = time.time()
     comm = load_mpi()
-    warnings.simplefilter("ignore", LoadWarning)  # the command has said it
+    warnings.simplefilter("ignore", GradCodeWarning)  # the command has said it
     from mpi4py import MPI
 
     from gradcode.mpi.agreement import gather_texts, together

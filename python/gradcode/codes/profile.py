@@ -1,0 +1,138 @@
+"""What a code is worth, in numbers: one code for every number of survivors, and all codes of a length side by side."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from gradcode._validate import check_int
+from gradcode.codes.conditioning import Condition
+from gradcode.codes.linear import LinearCode
+from gradcode.codes.names import NAMES, named
+
+__all__ = ["Row", "Survival", "candidates", "digits", "survival"]
+
+# Worst errors have stayed below this many times the condition, in units of the type's precision.
+_ERROR_PER_CONDITION = 0.3
+
+
+class Survival(NamedTuple):
+    """A code with so many survivors.
+
+    Attributes
+    ----------
+    survivors : int
+        How many workers of the group have answered.
+    lost : float
+        The share of the sets of so many workers from which the group cannot be decoded.
+    exhaustive : bool
+        Whether all sets were looked at.
+    worst : Condition
+        The largest condition number of the sets that can be decoded.
+    typical : float
+        The median condition number of these.
+    """
+
+    survivors: int
+    lost: float
+    exhaustive: bool
+    worst: Condition
+    typical: float
+
+
+def survival(code: LinearCode, survivors: int, limit: int | None = None) -> Survival:
+    """Look at the sets of so many survivors.
+
+    Parameters
+    ----------
+    code : LinearCode
+        The code.
+    survivors : int
+        In m..d.
+    limit : int, optional
+        How many sets to look at. Default: as many as take about a second.
+
+    Examples
+    --------
+    >>> from gradcode.codes import hamming_extended
+    >>> found = survival(hamming_extended(), 4)
+    >>> round(found.lost, 3), round(float(found.worst), 2), round(found.typical, 2)
+    (0.143, 9.41, 5.55)
+    """
+    survivors = check_int("survivors", survivors, code.dimension, code.length)
+    found = code.conditions(survivors, limit=limit)
+    decodable = found.values[np.isfinite(found.values)]
+    if not decodable.size:
+        return Survival(survivors, 1.0, found.exhaustive, Condition(math.inf), math.inf)
+    if decodable.size == found.values.size:
+        worst = code.worst_condition(survivors, limit=limit)
+    else:
+        worst = Condition(float(decodable.max()), "exact" if found.exhaustive else "lower bound")
+    lost = 1 - decodable.size / found.values.size
+    return Survival(survivors, lost, found.exhaustive, worst, float(np.median(decodable)))
+
+
+def digits(condition: float, dtype: str) -> float:
+    """Decimal digits of a decoded gradient to be sure of, at this condition number and type of messages.
+
+    Examples
+    --------
+    >>> round(digits(15.3, "float32"), 1), round(digits(15.3, "float64"), 1)
+    (6.3, 15.0)
+    """
+    eps = float(np.finfo(dtype).eps)
+    return max(0.0, -math.log10(eps * max(1.0, _ERROR_PER_CONDITION * condition)))
+
+
+class Row(NamedTuple):
+    """A code beside others."""
+
+    name: str
+    code: LinearCode
+    stragglers: int
+    communication: int
+    worst: Condition  # with `stragglers` missing
+    typical: float
+
+
+def candidates(length: int, names: Sequence[str] | None = None, seed: int = 0) -> list[Row]:
+    """All codes of a length, of every dimension, by falling dimension.
+
+    Where one worker's gradient suffices, or all are needed, repetition and slices are all there is to say.
+
+    Parameters
+    ----------
+    length : int
+        d.
+    names : sequence of str, optional
+        Which of `gradcode.codes.names.NAMES`. Default: all.
+    seed : int
+        Of random codes.
+
+    Examples
+    --------
+    >>> for row in candidates(3, ["parity", "repetition"]):
+    ...     print(row.name, row.stragglers, row.communication, round(row.worst, 2))
+    parity 1 2 2.62
+    repetition 2 1 1.0
+    """
+    length = check_int("length", length, 1)
+    rows: dict[LinearCode, Row] = {}
+    wanted = names or [*(name for name in NAMES if name != "default"), "default"]  # mostly one of the others
+    for dimension, name in itertools.product(range(length, 0, -1), wanted):
+        trivial = dimension in (1, length) and names is None and name not in ("repetition", "identity")
+        if trivial or (name in NAMES and not NAMES[name].exists(length, dimension)):
+            continue
+        code = named(name, length, dimension, seed)
+        if code in rows:
+            continue
+        stragglers = code.minimum_distance - 1
+        found = survival(code, length - stragglers)
+        rows[code] = Row(
+            code.name if name == "default" else name, code, stragglers, dimension, found.worst, found.typical
+        )
+    return list(rows.values())
