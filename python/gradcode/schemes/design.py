@@ -25,7 +25,7 @@ from gradcode.codes import (
 from gradcode.errors import CodeParameterError
 from gradcode.schemes.base import GradientCode
 from gradcode.schemes.cyclic import CyclicRepetition
-from gradcode.schemes.grouped import MAX_RELATIVE_LOAD, Grouped, Prefer, Uncoded, group_sizes
+from gradcode.schemes.grouped import MAX_RELATIVE_LOAD, Grouped, Prefer, Uncoded, group_sizes, warn_of_load
 from gradcode.schemes.systems import System, solve_systems
 from gradcode.schemes.ye_abbe import YeAbbe
 
@@ -180,7 +180,9 @@ def _grouped(n: int, s: int, m: int, prefer: Prefer, limit: float) -> Grouped | 
             continue
         if prefer == "decoding" or n % code.length == 0:
             return Grouped(n, code, prefer=prefer)
-        return Grouped(n, [default(size, m) for size in sizes])
+        scheme = Grouped(n, [default(size, m) for size in sizes])
+        warn_of_load(scheme, code.length)
+        return scheme
     return None
 
 

@@ -19,7 +19,7 @@ from gradcode.schemes.base import GradientCode
 from gradcode.schemes.subset import Subset, shares
 from gradcode.schemes.systems import System
 
-__all__ = ["MAX_RELATIVE_LOAD", "FractionalRepetition", "Grouped", "Prefer", "Uncoded", "group_sizes"]
+__all__ = ["MAX_RELATIVE_LOAD", "FractionalRepetition", "Grouped", "Prefer", "Uncoded", "group_sizes", "warn_of_load"]
 
 # Where the groups come out so uneven that workers compute more than this many times the code's length, warn.
 MAX_RELATIVE_LOAD = 1.25
@@ -109,15 +109,8 @@ class Grouped(GradientCode):
             first += code_of_group.length
         self.systems = tuple(systems)
         self._refuse_unstable()
-        if self._one_code and shares is None and self.load > MAX_RELATIVE_LOAD * self.code.length:
-            groups = f"{self.n_subsets} group{'s' if self.n_subsets > 1 else ''}"
-            warnings.warn(
-                f"{n_workers} workers make {groups} of a code of length {self.code.length}: every worker computes "
-                f"{self.load:g}/{n_workers} of the data, not {self.code.length}/{n_workers}; a number of workers near "
-                f"a multiple of {self.code.length} computes less",
-                LoadWarning,
-                stacklevel=2,
-            )
+        if self._one_code and shares is None:
+            warn_of_load(self, self.code.length)
 
     @cached_property
     def _group_of(self) -> tuple[int, ...]:
@@ -215,6 +208,20 @@ class Uncoded(Grouped):
 
     def __repr__(self) -> str:
         return f"Uncoded({self.n_workers})"
+
+
+def warn_of_load(scheme: Grouped, length: int) -> None:
+    """Warn if workers compute much more than `length` n-ths of the data; called by constructors."""
+    if scheme.load <= MAX_RELATIVE_LOAD * length:
+        return
+    n = scheme.n_workers
+    warnings.warn(
+        f"{n} workers make {scheme.n_subsets} group{'s' if scheme.n_subsets > 1 else ''} of a code of length {length}: "
+        f"every worker computes {scheme.load:g}/{n} of the data, not {length}/{n}; a number of workers near a multiple "
+        f"of {length} computes less, and so does a cyclic placement",
+        LoadWarning,
+        stacklevel=3,
+    )
 
 
 def group_sizes(n_workers: int, length: int) -> list[int]:
