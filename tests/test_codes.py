@@ -49,28 +49,6 @@ def test_known_distances():
     assert codes.repetition(5).minimum_distance == 5
 
 
-# Exhaustive worst conditions, from the literature study behind the default codes.
-HARMONIC_WORST = {
-    (5, 2): 3.077683537175253,
-    (8, 4): 15.257051688265,
-    (12, 4): 69.225029293898,
-    (16, 8): 1059.539664560505,
-    (12, 6): 121.546995898,
-    (8, 3): 11.865469301587,
-    (10, 5): 42.337059806947,
-    (6, 4): 4.732050807569,
-    (10, 8): 10.1073560080,
-    (9, 8): 3.0,
-}
-
-
-@pytest.mark.parametrize(("shape", "worst"), HARMONIC_WORST.items(), ids=str)
-def test_worst_conditions_of_the_harmonic_frame(shape, worst):
-    code = codes.harmonic(*shape)
-    assert code.worst_condition() == pytest.approx(worst, rel=1e-6)
-    assert code.condition(range(code.dimension)) == pytest.approx(worst, rel=1e-6)  # neighbours are the worst set
-
-
 @pytest.mark.parametrize(("d", "m"), [(5, 2), (6, 3), (9, 4), (12, 7)])
 def test_the_harmonic_frame_is_tight_with_unit_columns(d, m):
     generator = codes.harmonic(d, m).generator

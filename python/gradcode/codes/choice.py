@@ -6,12 +6,10 @@ import math
 
 import numpy as np
 
-from gradcode._validate import check_int
 from gradcode.codes.additive import identity, repetition
-from gradcode.codes.families import frequency, harmonic
+from gradcode.codes.families import check_shape, frequency, harmonic
 from gradcode.codes.frequencies import FREQUENCIES
 from gradcode.codes.linear import LinearCode, construction
-from gradcode.errors import CodeParameterError
 
 __all__ = ["default", "icosahedron"]
 
@@ -35,10 +33,7 @@ def default(length: int, dimension: int) -> LinearCode:
     >>> default(8, 4), default(12, 6), default(5, 1)
     (<harmonic [8, 4, 5]>, <frequency [12, 6, 7]>, <repetition [5, 1, 5]>)
     """
-    length = check_int("length", length, 1)
-    dimension = check_int("dimension", dimension, 1)
-    if dimension > length:
-        raise CodeParameterError(f"dimension must be in 1..length, got {dimension} with length={length}")
+    length, dimension = check_shape(length, dimension)
     if dimension == 1:
         return repetition(length)
     if dimension == length:

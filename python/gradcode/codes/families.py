@@ -14,6 +14,7 @@ from gradcode.errors import CodeParameterError
 
 __all__ = [
     "chebyshev_vandermonde",
+    "check_shape",
     "frequency",
     "from_generator",
     "gaussian",
@@ -70,7 +71,7 @@ def harmonic(length: int, dimension: int, *, systematic: bool = False) -> Linear
     >>> harmonic(4, 2, systematic=True).generator[:, 2]
     array([0., 1.])
     """
-    length, dimension = _check_shape(length, dimension)
+    length, dimension = check_shape(length, dimension)
     if not isinstance(systematic, bool):
         raise TypeError(f"systematic must be True or False, got {systematic!r}")
     generator = _frame(length, range(1 - dimension % 2, dimension, 2))
@@ -154,7 +155,7 @@ def gaussian(length: int, dimension: int, *, seed: int = 0, draws: int = 1) -> L
     >>> gaussian(8, 4, draws=20).worst_condition() < gaussian(8, 4).worst_condition()
     True
     """
-    length, dimension = _check_shape(length, dimension)
+    length, dimension = check_shape(length, dimension)
     return _best_draw("gaussian", length, dimension, seed, draws, lambda rng: rng.standard_normal((dimension, length)))
 
 
@@ -170,7 +171,7 @@ def haar(length: int, dimension: int, *, seed: int = 0, draws: int = 1) -> Linea
     >>> code, bool(np.allclose(code.generator @ code.generator.T, np.eye(3)))
     (<haar [6, 3, 4]>, True)
     """
-    length, dimension = _check_shape(length, dimension)
+    length, dimension = check_shape(length, dimension)
 
     def draw(rng: np.random.Generator) -> npt.NDArray[np.float64]:
         q, r = np.linalg.qr(rng.standard_normal((length, dimension)))
@@ -199,7 +200,7 @@ def vandermonde(nodes: Sequence[float], dimension: int) -> LinearCode:
     points = np.array(nodes, dtype=np.float64)
     if points.ndim != 1 or len(np.unique(points)) != points.size:
         raise CodeParameterError(f"nodes must be distinct numbers, got {points.tolist()}")
-    length, dimension = _check_shape(points.size, dimension)
+    length, dimension = check_shape(points.size, dimension)
     return LinearCode(
         np.vander(points, dimension, increasing=True).T,
         name="vandermonde",
@@ -220,7 +221,7 @@ def chebyshev_vandermonde(length: int, dimension: int) -> LinearCode:
     >>> code, round(float(code.worst_condition()))
     (<chebyshev_vandermonde [8, 4, 5]>, 237)
     """
-    length, dimension = _check_shape(length, dimension)
+    length, dimension = check_shape(length, dimension)
     theta = np.pi * (2 * np.arange(length) + 1) / (2 * length)
     generator = np.cos(np.arange(dimension)[:, np.newaxis] * theta)
     generator[0] *= np.sqrt(0.5)
@@ -253,7 +254,8 @@ def _best_draw(
     return next(codes) if draws == 1 else min(codes, key=LinearCode.worst_condition)
 
 
-def _check_shape(length: int, dimension: int) -> tuple[int, int]:
+def check_shape(length: int, dimension: int) -> tuple[int, int]:
+    """Return d and m as integers with 1 <= m <= d."""
     length = check_int("length", length, 1)
     dimension = check_int("dimension", dimension, 1)
     if dimension > length:

@@ -34,8 +34,8 @@ class CyclicRepetition(Tabulated):
         Any s workers may be missing, in 0..n-1. The load is s + 1.
     construction : {"random", "harmonic"}
         "random" is the published one: H is Gaussian; of 20 draws that with the smallest coefficients is taken.
-        "harmonic" makes H of cosines and sines at s neighbouring frequencies around n/2, which loses some three digits
-        less, and exists where n − s is odd.
+        "harmonic" makes H of cosines and sines at s neighbouring frequencies around n/2; it exists where n − s is odd,
+        and loses fewer digits where s is small against n.
     seed : int
         Of the draws.
 
