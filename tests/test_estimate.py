@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
+import pickle
 
 import contract
 import numpy as np
@@ -162,3 +164,27 @@ def test_a_claim_that_cannot_be_checked_in_full_is_taken_at_its_word():
     found = GradientCode.from_coefficients(coefficients)
     assert 1 <= found.stragglers < 12  # as far as a few seconds go
     assert GradientCode.from_coefficients(coefficients, stragglers=12).stragglers == 12
+
+
+def test_what_is_known_to_fail_is_refused_whatever_cannot_be_counted():
+    """One part fails without two workers; the other is too large to look at."""
+    large, _ = whole(CyclicRepetition(30, 12))
+    table = np.zeros((32, 31))
+    table[:30, :30] = large
+    table[30:, 30] = (1, 2)
+    assert GradientCode.from_coefficients(table).stragglers == 1
+    for order in (range(32), [30, 31, *range(30)]):
+        with pytest.raises(ValueError, match="stragglers must be at most 1 with these coefficients, got 5"):
+            GradientCode.from_coefficients(table[list(order)], stragglers=5)
+    with pytest.raises(ValueError, match=r"largest magnitude of coefficients must be in 1e-100..1e\+100, got 1e\+200"):
+        GradientCode.from_coefficients([[1e200]])
+
+
+@pytest.mark.parametrize("scheme", [design(12, 2, 2), CyclicRepetition(6, 2), YeAbbe(6, 4, 2, 2, "harmonic")], ids=repr)
+def test_a_copy_decodes_as_the_scheme_it_was_made_of(scheme):
+    survivors = [w for w in range(scheme.n_workers) if w not in (1, 4)]
+    weights = scheme.weights(survivors)  # and remembered
+    for other in (copy.deepcopy(scheme), pickle.loads(pickle.dumps(scheme))):
+        assert other.fingerprint() == scheme.fingerprint() and repr(other) == repr(scheme)
+        np.testing.assert_array_equal(other.weights(survivors), weights)
+        np.testing.assert_array_equal(other.weights(range(scheme.n_workers)), scheme.weights(range(scheme.n_workers)))

@@ -92,6 +92,95 @@ def test_design_golden_values():
     assert uneven.load == 3.5 and uneven.stragglers == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "options", "expected"),
+    [
+        ((12, 2, 2), {}, "Grouped(12, <harmonic [4, 2, 3]>, load=4)"),
+        ((9, 3, 2), {}, "YeAbbe(9, load=5, stragglers=3, communication=2, nodes='harmonic')"),
+        ((9, 3, 2), {"max_load": 9}, "Grouped(9, [<harmonic [9, 2, 8]>], load=9)"),
+        ((9, 3, 2), {"placement": "grouped"}, "Grouped(9, [<harmonic [9, 2, 8]>], load=9)"),
+        ((12, 2, 2), {"placement": "cyclic"}, "YeAbbe(12, load=4, stragglers=2, communication=2, nodes='harmonic')"),
+        ((9, 2, 3), {}, "YeAbbe(9, load=5, stragglers=2, communication=3, nodes='gaussian')"),
+        ((5, 2, 1), {}, "CyclicRepetition(5, stragglers=2, 'harmonic')"),
+        ((5, 3, 1), {"placement": "cyclic"}, "CyclicRepetition(5, stragglers=3)"),
+        ((25, 6, 6), {}, "Grouped(25, [<frequency [13, 6, 8]>, <frequency [12, 6, 7]>], load=12.5)"),
+        ((14, 6, 6), {}, "Grouped(14, [<harmonic [14, 6, 9]>], load=14)"),
+        ((6, 1, 2), {"prefer": "decoding"}, "Grouped(6, <parity [3, 2, 2]>, load=3, prefer='decoding')"),
+        ((16, 3, 4), {"prefer": "decoding"}, "Grouped(16, <hamming_extended [8, 4, 4]>, load=8, prefer='decoding')"),
+        ((14, 3, 3), {"prefer": "decoding"}, "Grouped(14, <simplex [7, 3, 4]>, load=7, prefer='decoding')"),
+        (
+            (18, 3, 4),
+            {"prefer": "decoding", "max_load": 9},
+            "Grouped(18, <product [9, 4, 4]>, load=9, prefer='decoding')",
+        ),
+        ((8, 4, 4), {"prefer": "decoding"}, "Grouped(8, <systematic harmonic [8, 4, 5]>, load=8, prefer='decoding')"),
+        ((6, 2, 1), {"prefer": "decoding"}, "Grouped(6, <repetition [3, 1, 3]>, load=3, prefer='decoding')"),
+        ((6, 0, 3), {"prefer": "decoding"}, "Grouped(6, <identity [3, 3, 1]>, load=3, prefer='decoding')"),
+    ],
+)
+def test_design_chooses_by_load_and_preference(arguments, options, expected):
+    scheme = design(*arguments, **options)
+    assert repr(scheme) == expected
+    _, s, m = arguments
+    assert scheme.stragglers >= s and scheme.communication == m
+    contract.check_patterns(scheme)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (
+            {"max_load": 3.9},
+            r"max_load must be at least stragglers \+ communication = 5, got 3.9: no scheme needs less",
+        ),
+        (
+            {"max_load": 6, "placement": "grouped"},
+            "max_load must be at least 9 for groups that tolerate 3 stragglers .* got 6",
+        ),
+        ({"max_load": 0}, "max_load must be a finite number above 0, got 0.0"),
+        ({"prefer": "speed"}, "prefer must be one of stability, decoding, got 'speed'"),
+        ({"placement": "random"}, "placement must be one of auto, grouped, cyclic, got 'random'"),
+    ],
+)
+def test_design_refuses_what_no_scheme_does(options, text):
+    with pytest.raises(ValueError, match=text):
+        design(9, 3, 2, **options)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "text"),
+    [
+        (
+            (9, [codes.harmonic(5, 2), codes.harmonic(5, 2)]),
+            {},
+            "lengths of the groups' codes must add up to n_workers, got 10",
+        ),
+        (
+            (7, [codes.harmonic(4, 2), codes.harmonic(3, 1)]),
+            {},
+            r"code\[1\] must have dimension 2 as code\[0\] has, got 1",
+        ),
+        ((7, [codes.harmonic(4, 2), 3]), {}, r"code\[1\] must be a LinearCode, got int"),
+        ((8, codes.harmonic(4, 2)), {"shares": [1]}, "shares must have one number for each of the 2 groups, got 1"),
+        ((8, codes.harmonic(4, 2)), {"shares": [1, 0]}, r"shares\[1\] must be a finite number above 0, got 0.0"),
+        ((8, codes.harmonic(4, 2)), {"shares": [1, np.nan]}, r"shares\[1\] must be a finite number above 0, got nan"),
+        ((8, codes.harmonic(4, 2)), {"shares": "12"}, "shares must be a sequence of numbers, got str"),
+        ((8, codes.harmonic(4, 2)), {"prefer": "x"}, "prefer must be one of stability, decoding, got 'x'"),
+        ((2, []), {}, "got"),
+    ],
+)
+def test_groups_of_different_codes_must_fit(arguments, options, text):
+    with pytest.raises((ValueError, TypeError), match=text):
+        Grouped(*arguments, **options)
+
+
+def test_shares_are_exact_and_weigh_the_load():
+    scheme = Grouped(9, [codes.harmonic(5, 2), codes.harmonic(4, 2)], shares=[Fraction(1, 3), 2 / 3])
+    contract.check_shares(scheme)
+    contract.check_scheme(scheme, sizes=(7,))
+    assert scheme.load == pytest.approx(6) and scheme.stragglers == 2
+
+
 def test_an_expensive_grouping_is_warned_of():
     with pytest.warns(LoadWarning, match=r"9 workers make 1 group of a code of length 5: every worker computes 9/9"):
         assert Grouped(9, codes.harmonic(5, 2)).load == 9

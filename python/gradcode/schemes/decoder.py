@@ -14,7 +14,7 @@ import numpy.typing as npt
 from gradcode import kernels
 from gradcode._validate import check_dtype, check_int, check_number, check_workers
 from gradcode.errors import CorruptedMessage, NotDecodable, PrecisionWarning
-from gradcode.schemes.corruption import examine
+from gradcode.schemes.corruption import Finding, examine
 from gradcode.schemes.estimate import Estimate, least_squares
 
 if TYPE_CHECKING:
@@ -368,7 +368,7 @@ class Decoder:
         self._corrupted.add(suspect)
         return others, solution.weights
 
-    def _examine(self, index: int, workers: Sequence[int]) -> Any:
+    def _examine(self, index: int, workers: Sequence[int]) -> Finding:
         system = self.scheme.systems[index]
         columns = [system.workers.index(worker) for worker in workers]
         terms = max(self.scheme.coefficients(worker).size for worker in workers)

@@ -99,11 +99,13 @@ class Solver:
     def __init__(self, systems: Sequence[System], capacity: int = 4096) -> None:
         self.systems = tuple(systems)
         self._capacity = check_int("capacity", capacity, 1)
+        first: dict[int, int] = {}  # by identity: systems that share a matrix share solutions
+        self._shared = [first.setdefault(id(system.matrix), index) for index, system in enumerate(self.systems)]
         self._cache: OrderedDict[tuple[int, tuple[int, ...]], Solution] = OrderedDict()
 
     def solve(self, requests: Sequence[tuple[int, tuple[int, ...]]]) -> list[Solution]:
         """Solve (system, columns) requests, all that are not remembered in one call without the GIL."""
-        keys = [(id(self.systems[system].matrix), columns) for system, columns in requests]
+        keys = [(self._shared[system], columns) for system, columns in requests]
         found = {key: self._cache[key] for key in keys if key in self._cache}
         new = {key: request for key, request in zip(keys, requests, strict=True) if key not in found}
         if new:

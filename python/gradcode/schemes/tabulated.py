@@ -21,7 +21,10 @@ __all__ = ["Tabulated", "cyclic_holders", "cyclic_table", "from_coefficients", "
 _EPS = float(np.finfo(np.float64).eps)
 # Sets of workers are looked at for about so many seconds, to find how many stragglers a scheme tolerates.
 _SECONDS = 3
+_SOLVING = 4  # solving takes about so many times as long as singular values
 _BATCH = 1024
+# Within these bounds no norm overflows.
+_LEAST, _LARGEST = 1e-100, 1e100
 
 
 class Tabulated(GradientCode):
@@ -98,16 +101,13 @@ def from_coefficients(
                 f"coefficients must let the sum be decoded from all workers, but that over the subsets of workers "
                 f"{list(system.workers)} cannot"
             )
-    proven, exact = _tolerated(systems, n_workers)
-    if stragglers is not None and (stragglers <= proven or not exact):
-        tolerated = stragglers
-    elif stragglers is None:
-        tolerated = proven
-    else:
+    proven, refuted = _tolerated(systems, n_workers)
+    if stragglers is not None and stragglers >= refuted:
         raise CodeParameterError(
-            f"stragglers must be at most {proven} with these coefficients, got {stragglers}: without some "
-            f"{proven + 1} of the workers the sum cannot be decoded"
+            f"stragglers must be at most {refuted - 1} with these coefficients, got {stragglers}: without some "
+            f"{refuted} of the workers the sum cannot be decoded"
         )
+    tolerated = proven if stragglers is None else stragglers
     held = [np.flatnonzero(row).tolist() for row in holds]
     scheme = _Custom(held, [table[w, indices] for w, indices in enumerate(held)], systems, tolerated)
     scheme.name = name
@@ -132,6 +132,9 @@ def _check_table(coefficients: npt.ArrayLike) -> npt.NDArray[np.float64]:
     table = np.array(given, dtype=np.float64).reshape(*given.shape[:2], -1)
     if not np.isfinite(table).all():
         raise ValueError(f"coefficients must be finite, got {table[~np.isfinite(table)][0]}")
+    largest = np.abs(table).max()
+    if largest != 0 and not _LEAST <= largest <= _LARGEST:
+        raise ValueError(f"the largest magnitude of coefficients must be in {_LEAST:g}..{_LARGEST:g}, got {largest:g}")
     holds = (table != 0).any(axis=2)
     for what, axis in (("subset", 0), ("worker", 1)):
         if not holds.any(axis=axis).all():
@@ -190,6 +193,8 @@ def system_of(workers: Sequence[int], table: npt.NDArray[np.float64], rank: int 
             f"combination of what workers {list(workers)} send"
         )
     matrix = np.ascontiguousarray((u[:, :rank] * sigma[:rank]).T)
+    for array in (matrix, targets, scales):
+        array.setflags(write=False)
     # Coefficients that must cancel are rounded: the sum is what the messages can make of it, to so many eps.
     floor = float(outside.max()) / _EPS
     return System(tuple(workers), matrix, targets=targets, scales=scales, floor=floor)
@@ -202,27 +207,24 @@ def cyclic_table(held: npt.NDArray[np.intp], tables: npt.NDArray[np.float64]) ->
     return table
 
 
-def _tolerated(systems: Sequence[System], n_workers: int) -> tuple[int, bool]:
-    """Return how many stragglers are tolerated, and whether one more is known not to be.
+def _tolerated(systems: Sequence[System], n_workers: int) -> tuple[int, int]:
+    """Return how many stragglers are tolerated for certain, and how many for certain are not.
 
     Every system loses as many of its own workers, at worst, so that each can be looked at alone.
     """
-    worst, exact = n_workers - 1, True
+    proven, refuted = n_workers - 1, n_workers
     for system in systems:
         size = len(system.workers)
-        left = _SECONDS * affordable(len(system.matrix), size) // 4
-        tolerated = 0
-        while tolerated < min(worst, size):
-            left -= math.comb(size, tolerated + 1)
+        left = _SECONDS * affordable(len(system.matrix), size) // _SOLVING
+        for missing in range(1, min(refuted, size + 1)):
+            left -= math.comb(size, missing)
             if left < 0:
-                exact = False
+                proven = min(proven, missing - 1)
                 break
-            if not _all_decodable(system, tolerated + 1):
-                exact = True
+            if not _all_decodable(system, missing):
+                proven, refuted = min(proven, missing - 1), missing
                 break
-            tolerated += 1
-        worst = min(worst, tolerated)
-    return worst, exact
+    return proven, refuted
 
 
 def _all_decodable(system: System, missing: int) -> bool:
