@@ -70,6 +70,7 @@ def test_all_codes_of_a_length_with_a_picture(run, tmp_path):
         (["harmonic", "--compare", "--length", 8], "name must be left out with compare"),
         (["--length", 8], "length and figure need compare"),
         (["--compare", "--length", 4, "--figure", "x.pdf"], "figure must end in .png or .svg, got x.pdf"),
+        (["--compare", "--length", 4, "--figure", "no/x.png"], "figure must lie in a folder that exists, got no/x.png"),
         (["gaussian", 4, 2, "--seed", -1], "seed must be an integer of at least 0, got -1"),
     ],
 )

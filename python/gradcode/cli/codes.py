@@ -120,6 +120,8 @@ def _compare(console: Console, length: int, figure: Path | None, seed: int) -> N
     path = figure if figure is not None else Path(f"codes-{length}.png")
     if path.suffix not in (".png", ".svg"):
         raise ValueError(f"figure must end in .png or .svg, got {path}")
+    if not path.absolute().parent.is_dir():
+        raise ValueError(f"figure must lie in a folder that exists, got {path}")
     if path.exists():
         raise ValueError(f"figure must not exist yet, got {path}: remove it, or name another with --figure")
     with console.status(f"looking at the codes of length {length}"):
