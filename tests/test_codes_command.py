@@ -64,7 +64,7 @@ def test_all_codes_of_a_length_with_a_picture(run, tmp_path):
         (["simplex", 8, 4], "code simplex needs d = 7 and m = 3, got d=8 and m=4"),
         (["harmonic"], "length d and dimension m must be given after the name"),
         (["harmonic", 4, 8], "code harmonic needs m <= d, got d=4 and m=8"),
-        (["harmonic", 0, 0], "length must be an integer of at least 1, got 0"),
+        (["harmonic", 0, 0], "length d must be an integer in 1..256, got 0"),
         (["--compare"], "length must be given with compare: --length D"),
         (["--compare", "--length", 99], "length must be an integer in 1..32, got 99"),
         (["harmonic", "--compare", "--length", 8], "name must be left out with compare"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import warnings
 
@@ -201,8 +202,83 @@ def test_bad_options_name_argument_rule_and_value():
     scheme = design(4, 2, 2)
     with pytest.raises(ValueError, match="check must be one of projection or None, got 'parity'"):
         scheme.decoder(4, check="parity")
+    with pytest.raises(ValueError, match=r"replica_error needs check='projection', got 0\.1 without"):
+        scheme.decoder(4, replica_error=0.1)
     with pytest.raises(ValueError, match="replica_error must be a finite number of at least 0, got -1"):
         scheme.decoder(4, check="projection", replica_error=-1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         scheme.decoder(4, check="projection")
+
+
+def test_messages_on_which_no_other_depends_are_not_called_checked():
+    scheme = Grouped(6, codes.product(codes.repetition(2), codes.identity(3)))
+    gradient = np.arange(12.0)
+    messages = contract.encode_all(scheme, gradient[np.newaxis])
+    decoder = decoded(scheme, messages, [0, 1, 2, 3])  # worker 3 repeats 0
+    decoder.result()
+    assert decoder.unchecked == (1, 2) and decoder.corrupted == ()
+    for code, survivors in ((codes.hamming_extended(), 5), (codes.simplex(), 4)):
+        scheme, rng = Grouped(code.length, code), np.random.default_rng(0)
+        messages = contract.encode_all(scheme, rng.standard_normal((1, 60)))
+        for workers in itertools.combinations(range(code.length), survivors):
+            for wrong in workers:
+                spoilt = [m + (w == wrong) * rng.standard_normal(len(m)) for w, m in enumerate(messages)]
+                decoder = decoded(scheme, spoilt, workers)
+                try:
+                    decoder.result()
+                except CorruptedMessage:
+                    continue
+                assert wrong in decoder.unchecked
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-170, 1.0, 1e155, 1e300])
+def test_numbers_of_any_size_are_compared(size):
+    scheme = design(4, 2, 2)
+    messages = [size * scheme.encode(w, np.arange(1.0, 9.0)) for w in range(4)]
+    decoder = decoded(scheme, messages, range(4))
+    decoder.result()
+    assert decoder.unchecked == decoder.corrupted == ()
+    messages[2][1] = 1e307 if size >= 1 else 2 * size
+    decoder = decoded(scheme, messages, range(4))
+    decoder.result()
+    assert decoder.corrupted == (2,)
+
+
+def test_zeros_agree():
+    decoder = decoded(design(4, 2, 2), [np.zeros(4)] * 4, range(4))
+    assert (decoder.result() == 0).all() and decoder.unchecked == decoder.corrupted == ()
+
+
+def test_an_estimate_leaves_out_what_the_check_has_left_out(rng):
+    scheme = design(4, 2, 2)
+    gradient = rng.standard_normal(20)
+    messages = contract.encode_all(scheme, gradient[np.newaxis])
+    messages[1] = messages[1] + 1
+    decoder = decoded(scheme, messages, range(4))
+    decoder.result()
+    np.testing.assert_allclose(decoder.estimate().gradient, gradient, atol=1e-12)
+
+
+def test_inexact_schemes_are_not_checked():
+    scheme = IgnoreStragglers(4, 1)
+    with pytest.warns(PrecisionWarning):
+        decoder = scheme.decoder(10, check="projection")
+    for worker in range(3):
+        decoder.add(worker, np.full(10, float(worker)))
+    np.testing.assert_allclose(decoder.result(), 4.0)
+    assert decoder.unchecked == (0, 1, 2)
+
+
+def test_what_was_unchecked_is_forgotten_with_the_attempt(rng):
+    scheme = design(8, 2, 2)
+    gradients = rng.standard_normal((2, 20))
+    messages = contract.encode_all(scheme, gradients)
+    messages[4] = messages[4] + 1
+    decoder = decoded(scheme, messages, [0, 1, 4, 5, 6])
+    with pytest.raises(CorruptedMessage):
+        decoder.result()
+    for worker in (2, 3, 7):
+        decoder.add(worker, messages[worker])
+    np.testing.assert_allclose(decoder.result(), gradients.sum(axis=0), atol=1e-12)
+    assert decoder.unchecked == () and decoder.corrupted == (4,)

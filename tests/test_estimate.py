@@ -176,7 +176,7 @@ def test_what_is_known_to_fail_is_refused_whatever_cannot_be_counted():
     for order in (range(32), [30, 31, *range(30)]):
         with pytest.raises(ValueError, match="stragglers must be at most 1 with these coefficients, got 5"):
             GradientCode.from_coefficients(table[list(order)], stragglers=5)
-    with pytest.raises(ValueError, match=r"largest magnitude of coefficients must be in 1e-100..1e\+100, got 1e\+200"):
+    with pytest.raises(ValueError, match=r"largest magnitude of a worker's coefficients must be in .*, got 1e\+200"):
         GradientCode.from_coefficients([[1e200]])
 
 

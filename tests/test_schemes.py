@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import pickle
+import re
 import subprocess
 import sys
 import warnings
@@ -13,8 +15,26 @@ import contract
 import numpy as np
 import pytest
 
-from gradcode import Grouped, Subset, Uncoded, codes, design, kernels
-from gradcode.errors import CodeParameterError, LoadWarning, NotDecodable, PrecisionWarning
+from gradcode import (
+    CyclicRepetition,
+    GradientCode,
+    Grouped,
+    LinearCode,
+    Subset,
+    Uncoded,
+    YeAbbe,
+    codes,
+    design,
+    kernels,
+)
+from gradcode.errors import (
+    CodeParameterError,
+    CorruptedMessage,
+    LoadWarning,
+    NotDecodable,
+    PrecisionWarning,
+    WorkerFailed,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::gradcode.errors.LoadWarning")
 
@@ -413,3 +433,82 @@ def test_out_is_filled_every_round_without_new_memory(scheme):
         assert decoder.result(out) is out
         np.testing.assert_allclose(out, scale * np.arange(10.0), atol=1e-13)
     assert "ready" in repr(decoder)
+
+
+def test_a_result_is_the_callers_whatever_came_before(scheme):
+    decoder, buffer = scheme.decoder(10), np.empty(10)
+    for worker in (0, 2):
+        decoder.add(worker, scheme.encode(worker, np.arange(10.0)))
+    decoder.fold()
+    decoder.result(buffer)
+    kept = decoder.result()
+    decoder.reset()
+    for worker in (0, 2):
+        decoder.add(worker, scheme.encode(worker, np.ones(10)))
+    decoder.fold()
+    np.testing.assert_allclose(kept, np.arange(10.0), atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        ((49, 12, 12), {"prefer": "decoding"}),
+        ((45, 11, 11), {"prefer": "decoding"}),
+        ((129, 15, 8), {"prefer": "decoding", "max_load": 130}),
+        ((61, 30, 1), {}),
+        ((41, 20, 1), {}),
+        ((20, 10, 10), {"placement": "cyclic"}),
+    ],
+)
+def test_large_designs_tolerate_what_was_asked_for(arguments, options):
+    scheme = design(*arguments, **options)
+    assert scheme.stragglers >= arguments[1] and scheme._apparent_condition < 1e6
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        lost = rng.choice(arguments[0], arguments[1], replace=False)
+        assert scheme.is_decodable([w for w in range(arguments[0]) if w not in lost])
+
+
+def test_errors_survive_pickling():
+    for error in (
+        NotDecodable([1], [2]),
+        WorkerFailed(3, "Traceback"),
+        CorruptedMessage([1, 2], 5.0),
+        CodeParameterError("x"),
+    ):
+        again = pickle.loads(pickle.dumps(error))
+        assert type(again) is type(error) and str(again) == str(error) and vars(again) == vars(error)
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda: design(4, 1, 1).is_decodable(3), "workers must be several integers in 0..3, got 3"),
+        (lambda: codes.harmonic(4, 2).condition([9]), "survivors must be in 0..3, got 9 with length=4"),
+        (lambda: LinearCode([[1, 2], [3]]), "generator must be a rectangular array, got rows of different lengths"),
+        (lambda: GradientCode.from_coefficients([[1, 2], [3]]), "coefficients must be a rectangular array"),
+        (lambda: codes.vandermonde(["a", "b"], 1), "nodes must be real numbers, got dtype"),
+        (lambda: codes.vandermonde([1, np.nan], 1), "nodes must be finite, got nan"),
+        (lambda: codes.vandermonde([1e200, 2e200, 3e200], 3), "nodes must have finite powers up to 2, got 3e"),
+        (lambda: codes.frequency(5, [1, 2, 4], 13), "frequencies must make at most length=5 rows, got 6"),
+        (lambda: YeAbbe(6, 4, 2, 2, max_condition=float("nan")), "max_condition must be a number of at least 1"),
+        (lambda: YeAbbe(6, 4, 2, 2, seed=1), "seed needs nodes gaussian, got seed=1 with published"),
+        (lambda: CyclicRepetition(5, 2, "harmonic", seed=1), "seed needs construction random, got seed=1"),
+        (lambda: design(9, 3, 2, prefer="decoding", placement="cyclic"), "prefer needs groups"),
+        (lambda: Grouped(8, codes.harmonic(4, 2), shares=[10**400, 1]), "must be a finite number above 0, got inf"),
+        (lambda: CyclicRepetition(3, 1).encode(0, None), "gradients must be a list or tuple of arrays, got NoneType"),
+        (lambda: codes.harmonic(6, 3).worst_condition(2, limit="x"), "limit must be an integer of at least 1, got 'x'"),
+        (lambda: LinearCode.from_config({"version": 1, "code": ["x"]}), "config's code must be one of"),
+    ],
+)
+def test_more_bad_arguments_name_argument_rule_and_value(call, text):
+    with pytest.raises((ValueError, TypeError), match=re.escape(text)):
+        call()
+
+
+def test_negative_zero_is_zero():
+    one, other = codes.from_generator([[1, 0.0], [0, 1]]), codes.from_generator([[1, -0.0], [0, 1]])
+    assert one == other and hash(one) == hash(other)
+    config = codes.frequency(5, [1, 2], 7).to_config()
+    config["frequencies"].append(3)
+    assert codes.frequency(5, [1, 2], 7).to_config()["frequencies"] == [1, 2]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["as_generator_matrix", "check_dtype", "check_int", "check_number", "check_workers"]
+__all__ = ["as_array", "as_generator_matrix", "check_dtype", "check_int", "check_number", "check_workers"]
 
 _DTYPES = ("float32", "float64")
 _NATIVE = tuple(np.dtype(name) for name in _DTYPES)
@@ -39,6 +39,8 @@ def check_number(name: str, value: Any, low: float, *, strict: bool = False) -> 
         result = float(value)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be {rule}, got {value!r}") from None
+    except OverflowError:
+        result = np.inf
     if not np.isfinite(result) or result < low or (strict and result == low):
         raise ValueError(f"{name} must be {rule}, got {result!r}")
     return result
@@ -56,16 +58,18 @@ def check_dtype(name: str, value: Any) -> np.dtype[Any]:
     return dtype
 
 
-def check_workers(name: str, workers: Iterable[Any], n_workers: int) -> tuple[int, ...]:
+def check_workers(name: str, workers: Iterable[Any], n_workers: int, limit: str = "n_workers") -> tuple[int, ...]:
     """Return `workers` as a tuple of distinct ints in 0..n_workers-1, in the order given."""
     result = []
+    if not isinstance(workers, Iterable):
+        raise TypeError(f"{name} must be several integers in 0..{n_workers - 1}, got {workers!r}")
     for worker in workers:
         try:
             index = operator.index(worker)
         except TypeError:
             raise TypeError(f"{name} must be integers in 0..{n_workers - 1}, got {worker!r}") from None
         if not 0 <= index < n_workers:
-            raise ValueError(f"{name} must be in 0..{n_workers - 1}, got {index} with n_workers={n_workers}")
+            raise ValueError(f"{name} must be in 0..{n_workers - 1}, got {index} with {limit}={n_workers}")
         result.append(index)
     if len(set(result)) != len(result):
         twice = next(w for w in result if result.count(w) > 1)
@@ -73,9 +77,17 @@ def check_workers(name: str, workers: Iterable[Any], n_workers: int) -> tuple[in
     return tuple(result)
 
 
+def as_array(name: str, value: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Return what is a rectangular array, or can be made one."""
+    try:
+        return np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name} must be a rectangular array, got rows of different lengths") from None
+
+
 def as_generator_matrix(name: str, value: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Return a float64 copy of a real, finite, two-dimensional array."""
-    array = np.asarray(value)
+    array = as_array(name, value)
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(f"{name} must be a non-empty two-dimensional array, got shape {array.shape}")
     if array.dtype.kind not in "fiu":

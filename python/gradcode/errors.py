@@ -7,6 +7,7 @@ them without parsing the text.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any, Self
 
 __all__ = [
     "CodeParameterError",
@@ -27,6 +28,17 @@ __all__ = [
 
 class GradCodeError(Exception):
     """Base of all gradcode errors."""
+
+    def __new__(cls, *args: object, **kwargs: object) -> Self:
+        """Remember the arguments, so that the error survives pickling."""
+        error = super().__new__(cls, *args)
+        error._made_of = (args, kwargs)
+        return error
+
+    _made_of: tuple[tuple[object, ...], dict[str, object]]
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _made_again, (type(self), *self._made_of)
 
 
 class CodeParameterError(GradCodeError, ValueError):
@@ -146,3 +158,7 @@ class PrecisionWarning(GradCodeWarning):
 
 class ScaleWarning(GradCodeWarning):
     """A scheme is so large that solving for its survivors takes long."""
+
+
+def _made_again(error: type[GradCodeError], args: tuple[Any, ...], kwargs: dict[str, Any]) -> GradCodeError:
+    return error(*args, **kwargs)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gradcode._validate import check_int
-from gradcode.codes.conditioning import Condition
+from gradcode.codes.conditioning import Condition, affordable
 from gradcode.codes.linear import LinearCode
 from gradcode.codes.names import NAMES, named
 from gradcode.codes.profile import digits, survival
@@ -20,6 +20,9 @@ from gradcode.schemes.design import decoding_operations
 
 __all__ = ["codes"]
 
+_TYPES = ("float32", "float64")
+_MAX_ROWS = 24  # of one code's table; of more survivors every second, third, ... row
+_LONGEST = 256  # a single code
 _MAX_LENGTH = 32  # of a comparison: beyond it a search says little, and takes minutes
 
 
@@ -32,9 +35,7 @@ def codes(
         int | None,
         typer.Argument(metavar="M", help="Its dimension: messages are so many times shorter.", show_default=False),
     ] = None,
-    compare: Annotated[
-        bool, typer.Option("--compare", help="Compare all codes of one length, or those before --length.")
-    ] = False,
+    compare: Annotated[bool, typer.Option("--compare", help="Compare all codes of one length.")] = False,
     length: Annotated[int | None, typer.Option(help="The length d of the codes to compare.")] = None,
     figure: Annotated[
         Path | None,
@@ -65,7 +66,9 @@ def codes(
         elif d is None or m is None:
             raise ValueError(f"length d and dimension m must be given after the name: gradcode codes {name} D M")
         else:
-            _show(console, named(name, d, m, seed))
+            with console.status(f"looking at {name} {d} {m}"):
+                code = named(name, check_int("length d", d, 1, _LONGEST), m, seed)
+                _show(console, code)
     except (GradCodeError, ValueError, TypeError, OSError) as error:
         typer.echo(f"gradcode: error: {error}", err=True)
         raise typer.Exit(2) from None
@@ -101,19 +104,20 @@ def _show(console: Console, code: LinearCode) -> None:
     table.add_column("survivors", justify="right")
     for heading in ("sets lost", "worst condition", "typical", "float32 digits", "float64 digits"):
         table.add_column(heading, justify="right")
-    for survivors in range(code.length, code.dimension - 1, -1):
-        found = survival(code, survivors)
+    counts = range(code.length, code.dimension - 1, -1)
+    step = -(-len(counts) // _MAX_ROWS)
+    for survivors in sorted({*counts[::step], code.dimension}, reverse=True):
+        found = survival(code, survivors, max(100, affordable(code.dimension, survivors) // _MAX_ROWS))
         table.add_row(
             str(survivors),
             "0" if not found.lost else f"{'' if found.exhaustive else '~'}{found.lost:.2%}",
             _condition(found.worst),
             f"{found.typical:.4g}",
-            f"{digits(found.worst, 'float32'):.1f}",
-            f"{digits(found.worst, 'float64'):.1f}",
+            *(f"{'≤' if found.worst.kind == 'lower bound' else ''}{digits(found.worst, t):.1f}" for t in _TYPES),
         )
     console.print()
     console.print(table)
-    _say(console, "\ndigits of the decoded gradient to be sure of with the worst set; ≥ marks what a search found")
+    _say(console, "\ndigits that the worst set leaves of the decoded gradient; ≥ and ≤ mark what a search found")
 
 
 def _compare(console: Console, length: int, figure: Path | None, seed: int) -> None:

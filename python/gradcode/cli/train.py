@@ -269,7 +269,7 @@ def train(
                 communication=communication,
                 scheme=scheme,
                 code=code,
-                nodes=nodes,
+                nodes=nodes if compare is None else None,
                 prefer=prefer,
                 source=Source(
                     path=None if data is None else str(data),
@@ -298,7 +298,9 @@ def train(
                 output=None if output is None else str(output.absolute()),
                 command=shlex.join(["gradcode", *sys.argv[1:]]),
             )
-            runs: dict[str, TrainConfig] = {scheme: config} if compare is None else variants(config, compare.split(","))
+            runs: dict[str, TrainConfig] = (
+                {scheme: config} if compare is None else variants(config, compare.split(","), nodes)
+            )
             if no_cache and cache is not None:
                 raise ValueError(f"cache must be left out with no-cache, got {cache}")
             job = Job(runs, config.output, None if no_cache else str((cache or default_cache()).absolute()))

@@ -26,7 +26,7 @@ class Distance(NamedTuple):
     exact: bool
 
 
-def minimum_distance(generator: npt.NDArray[np.float64]) -> Distance:
+def minimum_distance(generator: npt.NDArray[np.float64], at_least: int = 1) -> Distance:
     """Return the smallest δ such that some δ missing columns leave less than rank m.
 
     Where there are few enough of them, every hyperplane spanned by m − 1 columns is examined: the fullest one holds
@@ -38,6 +38,8 @@ def minimum_distance(generator: npt.NDArray[np.float64]) -> Distance:
     ----------
     generator : ndarray, shape (m, d)
         Of rank m.
+    at_least : int
+        What is known of δ already.
 
     Examples
     --------
@@ -51,12 +53,12 @@ def minimum_distance(generator: npt.NDArray[np.float64]) -> Distance:
     if math.comb(length, dimension - 1) <= _HYPERPLANES:
         return Distance(length - _fullest_hyperplane(generator), True)
     above = _shortest_word(generator)
-    while above > 1 and _seconds(generator, above - 1) <= _SECONDS:
+    while above > at_least and _seconds(generator, above - 1) <= _SECONDS:
         if _all_decodable(generator, above - 1):
             return Distance(above, True)
         above -= 1
     spent = 0.0
-    for missing in range(1, above):
+    for missing in range(at_least, above):
         spent += _seconds(generator, missing)
         if spent > _SECONDS:
             return Distance(missing, False)

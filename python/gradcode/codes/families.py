@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from gradcode._validate import check_int
+from gradcode._validate import as_array, check_int
 from gradcode.codes.frequencies import FREQUENCIES
 from gradcode.codes.linear import LinearCode, construction
 from gradcode.errors import CodeParameterError
@@ -105,7 +105,7 @@ def frequency(length: int, frequencies: Sequence[int], full_length: int) -> Line
     length : int
         Block length d, at most d'.
     frequencies : sequence of int
-        Distinct, in 0..d'; a frequency above 0 makes two rows.
+        Distinct, in 0..d'−1; a frequency above 0 makes two rows.
     full_length : int
         d'.
 
@@ -119,13 +119,15 @@ def frequency(length: int, frequencies: Sequence[int], full_length: int) -> Line
     length = check_int("length", length, 1)
     if length > full_length:
         raise CodeParameterError(f"length must be in 1..full_length, got {length} with full_length={full_length}")
-    if isinstance(frequencies, (str, bytes)) or not isinstance(frequencies, Sequence):
+    if isinstance(frequencies, (str, bytes)) or not isinstance(frequencies, (Sequence, np.ndarray)):
         raise TypeError(f"frequencies must be a sequence of integers, got {type(frequencies).__name__}")
-    checked = [check_int("frequencies", f, 0, full_length) for f in frequencies]
+    checked = [check_int("frequencies", f, 0, full_length - 1) for f in frequencies]
     if not checked or len(set(checked)) != len(checked):
         raise CodeParameterError(f"frequencies must be distinct, and at least one, got {checked}")
     generator = _frame(full_length, checked)[:, :length]
     dimension = len(generator)
+    if dimension > length:
+        raise CodeParameterError(f"frequencies must make at most length={length} rows, got {dimension} from {checked}")
     searched = [(known.full_length, known.frequencies) for known in FREQUENCIES.get(dimension, ())]
     is_mds = (full_length, tuple(checked)) in searched  # the worst condition of all sets of m columns is finite
     return LinearCode(generator, name="frequency", minimum_distance=length - dimension + 1 if is_mds else None)
@@ -197,12 +199,21 @@ def vandermonde(nodes: Sequence[float], dimension: int) -> LinearCode:
     array([[1., 1., 1., 1.],
            [1., 2., 3., 4.]])
     """
-    points = np.array(nodes, dtype=np.float64)
+    points = as_array("nodes", nodes)
+    if points.dtype.kind not in "fiu":
+        raise TypeError(f"nodes must be real numbers, got dtype {points.dtype}")
+    points = points.astype(np.float64)
+    if not np.isfinite(points).all():
+        raise CodeParameterError(f"nodes must be finite, got {points[~np.isfinite(points)][0]}")
     if points.ndim != 1 or len(np.unique(points)) != points.size:
         raise CodeParameterError(f"nodes must be distinct numbers, got {points.tolist()}")
     length, dimension = check_shape(points.size, dimension)
+    with np.errstate(over="ignore"):
+        powers = np.vander(points, dimension, increasing=True).T
+    if not np.isfinite(powers).all():
+        raise CodeParameterError(f"nodes must have finite powers up to {dimension - 1}, got {np.abs(points).max():g}")
     return LinearCode(
-        np.vander(points, dimension, increasing=True).T,
+        powers,
         name="vandermonde",
         minimum_distance=length - dimension + 1,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import math
@@ -81,6 +82,7 @@ class LinearCode:
         self._name = name
         self._recipe: tuple[str, dict[str, Any]] | None = None
         self._worst_survivors = worst_survivors
+        self._distance_at_least = 1  # as far as it is known without a search
         if minimum_distance is not None:
             check_int("minimum_distance", minimum_distance, 1, length - dimension + 1)
             self._distance = Distance(minimum_distance, True)
@@ -107,7 +109,7 @@ class LinearCode:
 
     @cached_property
     def _distance(self) -> Distance:
-        return minimum_distance(self._generator)
+        return minimum_distance(self._generator, self._distance_at_least)
 
     @property
     def minimum_distance(self) -> int:
@@ -141,7 +143,7 @@ class LinearCode:
         survivors : iterable of int
             Distinct columns in 0..d-1.
         """
-        columns = check_workers("survivors", survivors, self.length)
+        columns = check_workers("survivors", survivors, self.length, "length")
         _, _, condition = solve([self._generator], [columns])
         return float(condition[0])
 
@@ -193,6 +195,7 @@ class LinearCode:
         'lower bound'
         """
         survivors = self._check_survivors(survivors)
+        limit = None if limit is None else check_int("limit", limit, 1)
         key = (survivors, limit)
         if key not in self._worst:
             self._worst[key] = self._find_worst(survivors, limit)
@@ -232,10 +235,14 @@ class LinearCode:
                 if longer.dimension == self.dimension and longer.minimum_distance >= self.minimum_distance:
                     return longer
         columns = np.arange(length) % self.length
-        return LinearCode(self._generator[:, columns], name=f"{self._name} lengthened")
+        longer = LinearCode(self._generator[:, columns], name=f"{self._name} lengthened")
+        longer._distance_at_least = self.minimum_distance
+        return longer
 
     def to_config(self) -> dict[str, Any]:
-        """What `from_config` makes the same code of, in another process or year; it can be written as JSON.
+        """What `from_config` makes the same code of in another process; it can be written as JSON.
+
+        Of random codes it holds the seed: they are the same where NumPy's generators are.
 
         Examples
         --------
@@ -246,7 +253,7 @@ class LinearCode:
         if self._recipe is None:
             return {"version": _VERSION, "code": "from_generator", "array": self._generator.tolist()}
         name, arguments = self._recipe
-        return {"version": _VERSION, "code": name, **arguments}
+        return {"version": _VERSION, "code": name, **copy.deepcopy(arguments)}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> LinearCode:
@@ -256,6 +263,8 @@ class LinearCode:
         ------
         CodeParameterError
             If the version or the construction is not known, or its arguments do not fit.
+        TypeError
+            If an argument is of the wrong type.
 
         Examples
         --------
@@ -268,7 +277,7 @@ class LinearCode:
         version, name = arguments.pop("version", None), arguments.pop("code", None)
         if version != _VERSION:
             raise CodeParameterError(f"config must have version {_VERSION}, got {version!r}")
-        if name not in _CONSTRUCTIONS:
+        if not isinstance(name, str) or name not in _CONSTRUCTIONS:
             raise CodeParameterError(f"config's code must be one of {', '.join(_CONSTRUCTIONS)}, got {name!r}")
         make = _CONSTRUCTIONS[name]
         try:
@@ -293,7 +302,7 @@ class LinearCode:
         return np.array_equal(self._generator, other._generator)
 
     def __hash__(self) -> int:
-        return hash(self._generator.tobytes())
+        return hash((self._generator + 0.0).tobytes())  # as -0.0 equals 0.0
 
 
 def construction(make: Callable[P, LinearCode]) -> Callable[P, LinearCode]:

@@ -109,6 +109,8 @@ class GradientCode(ABC):
             if not isinstance(gradients, np.ndarray):
                 raise TypeError(f"gradients must be one array for a summed scheme, got {type(gradients).__name__}")
             gradients = [gradients]
+        elif not isinstance(gradients, (list, tuple)):
+            raise TypeError(f"gradients must be a list or tuple of arrays, got {type(gradients).__name__}")
         held = len(self.subsets(worker))
         if len(gradients) != held:
             raise ValueError(f"gradients must be the {held} gradients that worker {worker} holds, got {len(gradients)}")

@@ -26,6 +26,8 @@ _TERMS = 16
 # A difference of this size between replicas shows as up to about so many times as much.
 _REPLICAS = 10
 _CHUNK = 1 << 16
+# A message whose column of N is shorter than this shows nowhere.
+_INVISIBLE = 1e-8
 
 
 class Finding(NamedTuple):
@@ -33,15 +35,16 @@ class Finding(NamedTuple):
 
     Attributes
     ----------
-    checked : bool
-        Whether there was anything to check: surplus messages, with finite numbers.
+    unseen : tuple of int
+        Positions of the messages that could not be compared with others: all, if there are no more than decoding needs
+        or not all numbers are finite; or those on which no other message depends.
     excess : float
         By what factor they contradict each other more than is allowed; more than 1 means corruption.
     suspect : int or None
         Position of the only message without which the others would agree, if there is one, and enough to tell.
     """
 
-    checked: bool
+    unseen: tuple[int, ...]
     excess: float = 0.0
     suspect: int | None = None
 
@@ -68,26 +71,31 @@ def examine(
     replica_error : float
         How far, relatively, gradients that should be the same may differ.
     """
+    everybody = tuple(range(len(columns)))
+    if system.enough is not None:
+        return Finding(everybody)
     survivors = system.matrix[:, list(columns)]
     scales = np.ones(len(columns)) if system.scales is None else system.scales[list(columns)]
     contradictions = _null_space(survivors)
-    if len(contradictions) == 0:
-        return Finding(False)
-    projected, size = _project(messages, scales)
-    if not math.isfinite(size) or size == 0:
-        return Finding(False)
+    largest = max(float(np.abs(message).max()) for message in messages)
+    if len(contradictions) == 0 or not math.isfinite(largest):
+        return Finding(everybody)
+    lengths = np.linalg.norm(contradictions, axis=0)
+    unseen = tuple(np.flatnonzero(lengths <= _INVISIBLE).tolist())
+    if largest == 0:
+        return Finding(unseen)
+    projected, size = _project(messages, scales, largest)
     shown = contradictions @ projected
     eps = float(np.finfo(messages[0].dtype).eps)
     allowed = max(_THRESHOLD_EPS * eps * max(1.0, math.sqrt(terms / _TERMS)), _REPLICAS * replica_error)
     excess = float(np.linalg.norm(shown)) / size / allowed
     if excess <= 1:
-        return Finding(True, excess)
+        return Finding(unseen, excess)
     # Without one message the others contradict each other by what is not along its column of N.
-    lengths = np.linalg.norm(contradictions, axis=0)
     directions = contradictions / np.where(lengths > 0, lengths, 1)
     without = np.linalg.norm(shown[:, np.newaxis] - directions * (shown @ directions), axis=0) / size / allowed
     suspects = np.flatnonzero(without <= 1)
-    return Finding(True, excess, int(suspects[0]) if len(suspects) == 1 and len(contradictions) > 1 else None)
+    return Finding(unseen, excess, int(suspects[0]) if len(suspects) == 1 and len(contradictions) > 1 else None)
 
 
 def _null_space(matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -98,18 +106,17 @@ def _null_space(matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _project(
-    messages: Sequence[npt.NDArray[Any]], scales: npt.NDArray[np.float64]
+    messages: Sequence[npt.NDArray[Any]], scales: npt.NDArray[np.float64], largest: float
 ) -> tuple[npt.NDArray[np.float64], float]:
-    """Products of the messages with one random vector of ±1, and the Frobenius norm of them all, in float64."""
+    """Products of the messages with a random vector of ±1, and the Frobenius norm of all, in units of `largest`."""
     rng = np.random.Generator(np.random.PCG64(secrets.randbits(128)))
     projected, squares = np.zeros(len(messages)), np.zeros(len(messages))
-    with np.errstate(invalid="ignore", over="ignore"):
-        for start in range(0, len(messages[0]), _CHUNK):
-            length = min(_CHUNK, len(messages[0]) - start)
-            bits = np.unpackbits(rng.integers(0, 256, -(-length // 8), dtype=np.uint8), count=length)
-            signs = 1.0 - 2.0 * bits
-            for i, message in enumerate(messages):
-                part = message[start : start + length].astype(np.float64)
-                projected[i] += part @ signs
-                squares[i] += part @ part
-        return projected / scales, float(np.sqrt((squares / scales**2).sum()))
+    for start in range(0, len(messages[0]), _CHUNK):
+        length = min(_CHUNK, len(messages[0]) - start)
+        bits = np.unpackbits(rng.integers(0, 256, -(-length // 8), dtype=np.uint8), count=length)
+        signs = 1.0 - 2.0 * bits
+        for i, message in enumerate(messages):
+            part = message[start : start + length].astype(np.float64) / largest
+            projected[i] += part @ signs
+            squares[i] += part @ part
+    return projected / scales, float(np.sqrt((squares / scales**2).sum()))

@@ -61,6 +61,8 @@ class CyclicRepetition(Tabulated):
         if construction not in get_args(Construction):
             raise ValueError(f"construction must be one of {', '.join(get_args(Construction))}, got {construction!r}")
         if construction == "harmonic":
+            if seed:
+                raise ValueError(f"seed needs construction random, got seed={seed} with harmonic")
             if (n - s) % 2 == 0:
                 raise CodeParameterError(
                     f"n_workers - stragglers must be odd for construction harmonic, got {n} - {s} = {n - s}: the "

@@ -46,10 +46,11 @@ class Decoder:
         float32 or float64, of messages and result.
     check : {"projection"}, optional
         Look for corrupted messages. Where more messages of a group are at hand than decoding needs, one that
-        contradicts the others is noticed; with two or more to spare it is known whose it is, and left out (see
-        `corrupted`). Without any to spare there is nothing to compare (see `unchecked`). It costs 1/m of the decoding,
-        and finds one corrupted message a group, from about 1e-5 (float32) of the message on; not a worker that knows
-        the others' messages and lies to fit.
+        contradicts the others is noticed; with two or more to spare of an MDS code it is known whose it is, and left
+        out (see `corrupted`), and so it is with other codes, unless several could be the wrong one. Without any to
+        spare there is nothing to compare (see `unchecked`). It costs 1/m of the decoding, and finds one corrupted
+        message a group, from about 1e-5 (float32) of the message on; not a worker that knows the others' messages and
+        lies to fit.
     replica_error : float
         With `check`: how far, relatively, gradients that should be the same may differ between workers; on one kind of
         processor they are equal to the bit, on GPUs 1e-5 is common in float32.
@@ -87,12 +88,14 @@ class Decoder:
             raise ValueError(f"check must be one of {', '.join(get_args(Check))} or None, got {check!r}")
         self._check = check is not None
         self._replica_error = check_number("replica_error", replica_error, 0)
+        if self._replica_error and check is None:
+            raise ValueError(f"replica_error needs check='projection', got {replica_error!r} without")
         self.message_size = scheme.message_size(self.gradient_size, self.dtype)
         self._survivors = scheme.survivors(CONDITION_LIMIT[self.dtype])
         self._messages: dict[int, npt.NDArray[Any]] = {}
         self._folded: dict[int, tuple[int, ...]] = {}  # systems in the sum, with the workers used
-        self._corrupted: set[int] = set()
-        self._unchecked: set[int] = set()
+        self._corrupted: dict[int, int] = {}  # by system
+        self._unchecked: dict[int, tuple[int, ...]] = {}
         self._next = 0  # where to look for the next decodable system
         self._sum: npt.NDArray[Any] | None = None
         self._result: npt.NDArray[Any] | None = None
@@ -169,12 +172,16 @@ class Decoder:
     @property
     def corrupted(self) -> tuple[int, ...]:
         """With `check`: workers whose messages contradict the others of their group, and are not in the sum."""
-        return tuple(sorted(self._corrupted))
+        return tuple(sorted(worker for index, worker in self._corrupted.items() if index in self._folded))
 
     @property
     def unchecked(self) -> tuple[int, ...]:
-        """With `check`: workers whose messages are in the sum and could not be checked, for want of surplus ones."""
-        return tuple(sorted(self._unchecked))
+        """With `check`: workers whose messages are in the sum and could not be checked.
+
+        For want of surplus messages, or because no other message depends on theirs, or not all numbers are finite.
+        """
+        found = (workers for index, workers in self._unchecked.items() if index in self._folded)
+        return tuple(sorted(worker for workers in found for worker in workers))
 
     @property
     def covered(self) -> float:
@@ -218,7 +225,7 @@ class Decoder:
         Returns
         -------
         ndarray, shape (gradient_size,)
-            `out`, or a new array that is the caller's.
+            `out`, or a new array that is the caller's. A later call, before `reset`, reads what this one returned.
 
         Raises
         ------
@@ -244,18 +251,21 @@ class Decoder:
                     self._folded = before  # what went into this buffer is not kept
                 raise
             self._result = total
-            if out is None:
+        if out is None:
+            if self._result is self._sum:
                 self._sum = None  # the caller's now
-        if out is None or out is self._result:
             return self._result
+        if out is self._result:
+            return out
         np.copyto(out, self._result)
         return out
 
     def estimate(self, out: npt.NDArray[Any] | None = None) -> Estimate:
         """The sum as far as the messages added tell it, and how far it may be off; for when too few have answered.
 
-        Groups that can be decoded are exact; of the others the least-squares approximation is taken, which is nearer to
-        zero than the truth. `covered` says how much of the data has a part in it. The decoder is unchanged.
+        Groups that can be decoded are exact; of the others the least-squares approximation is taken. `covered` says how
+        much of the data has a part in it. Messages that `check` has left out of the sum are left out here. The decoder
+        is unchanged.
 
         Parameters
         ----------
@@ -281,7 +291,8 @@ class Decoder:
         started = False
         for index, system in enumerate(self.scheme.systems):
             workers = self._survivors.system_workers(index)
-            solution = self._survivors.solution(index)
+            workers = tuple(worker for worker in workers if worker != self._corrupted.get(index))
+            solution = self._survivors.solution_of(index, workers)
             weights = solution.weights
             if not (self.scheme.exact and math.isfinite(solution.condition)):
                 known = weights if math.isfinite(solution.condition) else None
@@ -347,9 +358,7 @@ class Decoder:
     ) -> tuple[tuple[int, ...], npt.NDArray[np.float64]]:
         """Compare the messages of a system; leave one out that contradicts the others."""
         finding = self._examine(index, workers)
-        if not finding.checked:
-            self._unchecked.update(workers)
-            return workers, weights
+        self._unchecked[index] = tuple(workers[place] for place in finding.unseen)
         if finding.excess <= 1:
             return workers, weights
         if finding.suspect is None:
@@ -365,7 +374,7 @@ class Decoder:
             list(others),
             finding.excess,
         )
-        self._corrupted.add(suspect)
+        self._corrupted[index] = suspect
         return others, solution.weights
 
     def _examine(self, index: int, workers: Sequence[int]) -> Finding:

@@ -36,6 +36,7 @@ logger = logging.getLogger("gradcode")
 Placement = Literal["auto", "grouped", "cyclic"]
 
 _PATTERNS = 1000  # sets of survivors over which the work of decoding is averaged
+_SOLUTIONS = 50_000  # that are looked at for it
 
 
 def design(
@@ -62,7 +63,8 @@ def design(
         Messages are m times shorter than the gradient, m >= 1 and s + m <= n.
     prefer : {"stability", "decoding"}
         "stability" takes the code with the smallest worst condition. "decoding" takes the one with the least work for
-        the master, within `max_load`: codes of additions, which may need a worker more for the same stragglers.
+        the master, within `max_load`: codes of additions, which may need a worker more for the same stragglers. A
+        cyclic placement leaves no choice.
     max_load : float, optional
         The largest acceptable load, in units of 1/n of the data. Default: 1.25·(s + m).
     placement : {"auto", "grouped", "cyclic"}
@@ -100,6 +102,8 @@ def design(
     for name, value, allowed in (("prefer", prefer, get_args(Prefer)), ("placement", placement, get_args(Placement))):
         if value not in allowed:
             raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
+    if placement == "cyclic" and prefer != "stability":
+        raise ValueError(f"prefer needs groups, which placement cyclic has not, got {prefer!r}")
     if s + m > n:
         raise CodeParameterError(
             f"stragglers + communication must be at most n_workers, got {s} + {m} = {s + m} with n_workers={n}"
@@ -155,11 +159,13 @@ def decoding_operations(
     missing = code.minimum_distance - 1 if missing is None else check_int("missing", missing, 0, code.length)
     survivors = code.length - missing
     system = System(tuple(range(code.length)), code.generator, sparse=prefer == "decoding")
-    if math.comb(code.length, survivors) <= _PATTERNS:
+    solutions = math.comb(survivors, code.dimension) if prefer == "decoding" else 1
+    patterns = max(20, min(_PATTERNS, _SOLUTIONS // max(1, min(1000, solutions))))
+    if math.comb(code.length, survivors) <= patterns:
         sets = list(itertools.combinations(range(code.length), survivors))
     else:
         rng = np.random.default_rng(0)
-        sets = [tuple(sorted(rng.permutation(code.length)[:survivors].tolist())) for _ in range(_PATTERNS)]
+        sets = [tuple(sorted(rng.permutation(code.length)[:survivors].tolist())) for _ in range(patterns)]
     weights = [s.weights for s in solve_systems([(system, columns) for columns in sets]) if math.isfinite(s.condition)]
     additions = np.mean([(np.count_nonzero(w, axis=1) - 1).sum() for w in weights])
     multiplications = np.mean([np.count_nonzero((w != 0) & (np.abs(w) != 1)) for w in weights])
@@ -176,7 +182,7 @@ def _grouped(n: int, s: int, m: int, prefer: Prefer, limit: float) -> Grouped | 
         codes = sorted([*able, *codes], key=lambda code: sum(decoding_operations(code, prefer)))
     for code in codes:
         sizes = group_sizes(n, code.length)
-        if n / len(sizes) > limit:
+        if n / len(sizes) > limit * (1 + 1e-5):  # a load that was printed can be asked for
             continue
         if prefer == "decoding" or n % code.length == 0:
             return Grouped(n, code, prefer=prefer)
@@ -209,6 +215,19 @@ def _sparse_codes(s: int, m: int) -> Iterator[LinearCode]:
 
 
 def _cyclic(n: int, s: int, m: int) -> GradientCode:
-    if m == 1:
-        return CyclicRepetition(n, s, "harmonic" if (n - s) % 2 else "random")
-    return YeAbbe(n, s + m, s, m, "gaussian" if m % 2 else "harmonic")
+    """The cyclic scheme that loses least, at a glance."""
+    if m % 2 == 0:
+        try:
+            return YeAbbe(n, s + m, s, m, "harmonic")
+        except CodeParameterError:  # no digits would be left
+            return YeAbbe(n, s + m, s, m, "gaussian")
+    if m > 1:
+        return YeAbbe(n, s + m, s, m, "gaussian")
+    random = CyclicRepetition(n, s)
+    if (n - s) % 2 == 0:
+        return random
+    try:
+        frame = CyclicRepetition(n, s, "harmonic")
+    except CodeParameterError:
+        return random
+    return frame if frame._apparent_condition <= random._apparent_condition else random

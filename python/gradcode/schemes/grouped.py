@@ -264,7 +264,7 @@ def _check_shares(sizes: Sequence[float] | None, n_groups: int) -> tuple[Subset,
     """Shares of the groups, as exact fractions."""
     if sizes is None:
         return shares([1] * n_groups)
-    if isinstance(sizes, (str, bytes)) or not isinstance(sizes, (Sequence, np.ndarray)):
+    if isinstance(sizes, (str, bytes)) or not isinstance(sizes, (Sequence, np.ndarray)) or np.ndim(sizes) == 0:
         raise TypeError(f"shares must be a sequence of numbers, got {type(sizes).__name__}")
     if len(sizes) != n_groups:
         raise ValueError(f"shares must have one number for each of the {n_groups} groups, got {len(sizes)}")

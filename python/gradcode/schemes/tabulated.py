@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from gradcode._validate import check_int, check_workers
+from gradcode._validate import as_array, check_int, check_workers
 from gradcode.codes.conditioning import affordable
 from gradcode.errors import CodeParameterError
 from gradcode.schemes.base import GradientCode
@@ -121,7 +121,7 @@ def cyclic_holders(n_workers: int, load: int) -> npt.NDArray[np.intp]:
 
 
 def _check_table(coefficients: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    given = np.asarray(coefficients)
+    given = as_array("coefficients", coefficients)
     if given.ndim not in (2, 3) or 0 in given.shape:
         raise ValueError(
             f"coefficients must be a non-empty array of shape (workers, subsets, m) or (workers, subsets), "
@@ -132,10 +132,14 @@ def _check_table(coefficients: npt.ArrayLike) -> npt.NDArray[np.float64]:
     table = np.array(given, dtype=np.float64).reshape(*given.shape[:2], -1)
     if not np.isfinite(table).all():
         raise ValueError(f"coefficients must be finite, got {table[~np.isfinite(table)][0]}")
-    largest = np.abs(table).max()
-    if largest != 0 and not _LEAST <= largest <= _LARGEST:
-        raise ValueError(f"the largest magnitude of coefficients must be in {_LEAST:g}..{_LARGEST:g}, got {largest:g}")
     holds = (table != 0).any(axis=2)
+    largest = np.abs(table).max(axis=(1, 2))
+    wrong = (largest != 0) & ((largest < _LEAST) | (largest > _LARGEST))
+    if wrong.any():
+        raise ValueError(
+            f"the largest magnitude of a worker's coefficients must be in {_LEAST:g}..{_LARGEST:g}, "
+            f"got {largest[wrong][0]:g} for worker {int(wrong.argmax())}"
+        )
     for what, axis in (("subset", 0), ("worker", 1)):
         if not holds.any(axis=axis).all():
             index = int(holds.any(axis=axis).argmin())

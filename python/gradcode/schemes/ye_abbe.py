@@ -81,8 +81,12 @@ class YeAbbe(Tabulated):
         m = check_int("communication", communication, 1)
         d = check_int("load", load, 1)
         seed = check_int("seed", seed, 0)
+        if not isinstance(max_condition, (int, float)) or not max_condition >= 1:
+            raise ValueError(f"max_condition must be a number of at least 1, or infinity, got {max_condition!r}")
         if nodes not in get_args(Nodes):
             raise ValueError(f"nodes must be one of {', '.join(get_args(Nodes))}, got {nodes!r}")
+        if seed and nodes != "gaussian":
+            raise ValueError(f"seed needs nodes gaussian, got seed={seed} with {nodes}")
         if d != s + m:
             because = (
                 "no scheme tolerates more at that load" if d < s + m else "that load tolerates more, or saves more"

@@ -185,7 +185,8 @@ class TrainConfig:
             case "cyclic-repetition":
                 return CyclicRepetition(n, s, seed=self.seed)
             case "ye-abbe":
-                return YeAbbe(n, s + m, s, m, self.nodes or "published", seed=self.seed)
+                nodes = self.nodes or "published"
+                return YeAbbe(n, s + m, s, m, nodes, seed=self.seed if nodes == "gaussian" else 0)
             case "ignore-stragglers":
                 return IgnoreStragglers(n, s)
         if self.code == "auto":
@@ -219,7 +220,7 @@ class TrainConfig:
         return values
 
 
-def variants(config: TrainConfig, names: Iterable[str]) -> dict[str, TrainConfig]:
+def variants(config: TrainConfig, names: Iterable[str], nodes: Nodes | None = None) -> dict[str, TrainConfig]:
     """The configurations that ``--compare`` runs in turn, by name, in the order given.
 
     Parameters
@@ -229,6 +230,9 @@ def variants(config: TrainConfig, names: Iterable[str]) -> dict[str, TrainConfig
     names : iterable of str
         Schemes, or codes of the grouped scheme. Uncoded tolerates no stragglers and shortens no messages, and
         repetition in its kinds shortens none: for them these fields of `config` are set aside.
+
+    nodes : str, optional
+        Of ye-abbe, where that is among them.
 
     Raises
     ------
@@ -244,7 +248,7 @@ def variants(config: TrainConfig, names: Iterable[str]) -> dict[str, TrainConfig
     Grouped(6, <repetition [2, 1, 2]>, load=2)
     Grouped(6, <gaussian [3, 2, 2]>, load=3)
     """
-    listed = list(names)
+    listed = [name.strip() for name in names]
     codes = [code for code in get_args(Code) if code != "auto"]
     known = (*get_args(Scheme), *codes)
     for position, name in enumerate(listed):
@@ -256,6 +260,8 @@ def variants(config: TrainConfig, names: Iterable[str]) -> dict[str, TrainConfig
         raise ValueError(f"scheme must be left out with compare, which names them, got {config.scheme}")
     if config.code != "auto" and "grouped" not in listed:
         raise ValueError(f"code needs grouped among the schemes to compare, got code={config.code}")
+    if nodes is not None and "ye-abbe" not in listed:
+        raise ValueError(f"nodes needs ye-abbe among the schemes to compare, got nodes={nodes}")
     if len(listed) < 2:
         raise ValueError(f"compare must name at least two schemes, got {', '.join(listed) or 'none'}")
     result = {}
@@ -267,6 +273,8 @@ def variants(config: TrainConfig, names: Iterable[str]) -> dict[str, TrainConfig
             changes |= {"scheme": "grouped", "code": name, "prefer": config.prefer}
         if name == "uncoded":
             changes["stragglers"] = 0
+        if name == "ye-abbe":
+            changes["nodes"] = nodes
         if name in _WHOLE:
             changes["communication"] = 1
         if config.output is not None:
