@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Condition", "Conditions", "affordable", "conditions_of", "in_batches", "survey"]
+__all__ = ["Condition", "Conditions", "affordable", "conditions_of", "in_batches", "largest", "survey"]
 
 Kind = Literal["exact", "closed form", "lower bound"]
 Subsets = npt.NDArray[np.intp]
@@ -49,6 +49,19 @@ class Condition(float):
 
     def __repr__(self) -> str:
         return f"at least {float(self)!r}" if self.kind == "lower bound" else repr(float(self))
+
+
+def largest(conditions: Sequence[Condition]) -> Condition:
+    """Return the largest of some conditions, known no better than the least known of them.
+
+    Examples
+    --------
+    >>> largest([Condition(3.0, "lower bound"), Condition(5.0)])
+    at least 5.0
+    """
+    known = {condition.kind for condition in conditions}
+    kinds: tuple[Kind, ...] = ("lower bound", "closed form", "exact")
+    return Condition(max(conditions), next(kind for kind in kinds if kind in known))
 
 
 class Conditions(NamedTuple):

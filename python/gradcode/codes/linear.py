@@ -130,11 +130,6 @@ class LinearCode:
         """Whether any m columns have rank m, that is, δ = d − m + 1: the most stragglers for this load."""
         return self.minimum_distance == self.length - self.dimension + 1
 
-    @property
-    def has_unit_entries(self) -> bool:
-        """Whether all entries of the generator are 0, 1 or −1: encoding takes additions only."""
-        return bool(np.isin(self._generator, (-1, 0, 1)).all())
-
     def condition(self, survivors: Iterable[int]) -> float:
         """Condition number (2-norm) of the columns of `survivors`; infinite if their rank is below m.
 

@@ -68,10 +68,10 @@ def survival(code: LinearCode, survivors: int, limit: int | None = None) -> Surv
     decodable = found.values[np.isfinite(found.values)]
     if not decodable.size:
         return Survival(survivors, 1.0, found.exhaustive, Condition(math.inf), math.inf)
-    if decodable.size == found.values.size:
-        worst = code.worst_condition(survivors, limit=limit)
-    else:
+    if decodable.size < found.values.size or found.exhaustive:
         worst = Condition(float(decodable.max()), "exact" if found.exhaustive else "lower bound")
+    else:
+        worst = code.worst_condition(survivors, limit=limit)  # which may have a closed form
     lost = 1 - decodable.size / found.values.size
     return Survival(survivors, lost, found.exhaustive, worst, float(np.median(decodable)))
 

@@ -26,7 +26,7 @@ from gradcode.errors import CodeParameterError
 from gradcode.schemes.base import GradientCode
 from gradcode.schemes.cyclic import CyclicRepetition
 from gradcode.schemes.grouped import MAX_RELATIVE_LOAD, Grouped, Prefer, Uncoded, group_sizes, warn_of_load
-from gradcode.schemes.systems import System, solve_systems
+from gradcode.schemes.systems import MAX_BASES, System, solve_systems
 from gradcode.schemes.ye_abbe import YeAbbe
 
 __all__ = ["Placement", "decoding_operations", "design"]
@@ -160,7 +160,7 @@ def decoding_operations(
     survivors = code.length - missing
     system = System(tuple(range(code.length)), code.generator, sparse=prefer == "decoding")
     solutions = math.comb(survivors, code.dimension) if prefer == "decoding" else 1
-    patterns = max(20, min(_PATTERNS, _SOLUTIONS // max(1, min(1000, solutions))))
+    patterns = max(20, min(_PATTERNS, _SOLUTIONS // max(1, min(MAX_BASES, solutions))))
     if math.comb(code.length, survivors) <= patterns:
         sets = list(itertools.combinations(range(code.length), survivors))
     else:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from gradcode._validate import check_int, check_number, check_workers
 from gradcode.codes import Condition, LinearCode, repetition
+from gradcode.codes.conditioning import largest
 from gradcode.errors import CodeParameterError, LoadWarning
 from gradcode.schemes.base import GradientCode
 from gradcode.schemes.subset import Subset, shares
@@ -130,9 +131,7 @@ class Grouped(GradientCode):
             A float that says how it is known; see `gradcode.LinearCode.worst_condition`.
         """
         found = [code.worst_condition(code.length - self.stragglers, limit=limit) for code in set(self.codes)]
-        # One lower bound makes the whole a lower bound, whichever code it comes from.
-        kinds = [kind for kind in ("lower bound", "closed form", "exact") if kind in {worst.kind for worst in found}]
-        return Condition(max(found), kinds[0])
+        return largest(found)
 
     def subsets(self, worker: int) -> tuple[Subset, ...]:
         """The one share of the worker's group."""

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from gradcode._validate import check_int
 from gradcode.codes import Condition
-from gradcode.codes.conditioning import affordable, conditions_of, survey
-from gradcode.schemes.systems import System, solve_systems
+from gradcode.codes.conditioning import affordable, conditions_of, largest, survey
+from gradcode.schemes.systems import SOLVING_COST, System, solve_systems
 
 if TYPE_CHECKING:
     from gradcode.schemes.base import GradientCode
@@ -21,25 +21,14 @@ __all__ = ["glance", "worst_condition"]
 _GLANCE_SETS = 200
 _GLANCE_SECONDS = 0.05
 
-# Solving a system takes about this many times as long as its singular values.
-_SOLVING = 4
-
 
 def worst_condition(scheme: GradientCode, limit: int | None = None) -> Condition:
     """See `gradcode.GradientCode.worst_condition`."""
     if limit is not None:
         check_int("limit", limit, 1)
-    worst = Condition(1.0)
-    seen = set()
-    for system in scheme.systems:
-        if id(system.matrix) in seen or system.enough is not None:
-            continue
-        seen.add(id(system.matrix))
-        found = _worst_of_system(system, len(system.workers) - scheme.stragglers, limit)
-        # One lower bound makes the whole a lower bound, whichever system it comes from.
-        kind = "lower bound" if "lower bound" in (worst.kind, found.kind) else found.kind
-        worst = Condition(max(worst, found), kind)
-    return worst
+    distinct = {id(system.matrix): system for system in scheme.systems if system.enough is None}
+    found = [_worst_of_system(s, len(s.workers) - scheme.stragglers, limit) for s in distinct.values()]
+    return largest([Condition(1.0), *found])
 
 
 def _worst_of_system(system: System, survivors: int, limit: int | None) -> Condition:
@@ -48,7 +37,7 @@ def _worst_of_system(system: System, survivors: int, limit: int | None) -> Condi
     if system.targets is None:
         conditions = conditions_of(system.matrix)
     else:
-        cost = max(1, cost // _SOLVING)
+        cost = max(1, cost // SOLVING_COST)
 
         def conditions(subsets: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
             solutions = solve_systems([(system, columns) for columns in subsets.tolist()])
@@ -61,4 +50,4 @@ def _worst_of_system(system: System, survivors: int, limit: int | None) -> Condi
 def glance(scheme: GradientCode) -> int:
     """Return how many sets of survivors a constructor may look at: the fewer, the larger the systems are."""
     rows, columns = max((len(s.matrix), len(s.workers)) for s in scheme.systems)
-    return max(1, min(_GLANCE_SETS, int(_GLANCE_SECONDS * affordable(rows, columns) / _SOLVING)))
+    return max(1, min(_GLANCE_SETS, int(_GLANCE_SECONDS * affordable(rows, columns) / SOLVING_COST)))

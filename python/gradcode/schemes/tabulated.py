@@ -14,14 +14,13 @@ from gradcode.codes.conditioning import affordable
 from gradcode.errors import CodeParameterError
 from gradcode.schemes.base import GradientCode
 from gradcode.schemes.subset import Subset, shares
-from gradcode.schemes.systems import System, solve_systems
+from gradcode.schemes.systems import SOLVING_COST, System, solve_systems
 
 __all__ = ["Tabulated", "cyclic_holders", "cyclic_table", "from_coefficients", "system_of"]
 
 _EPS = float(np.finfo(np.float64).eps)
 # Sets of workers are looked at for about so many seconds, to find how many stragglers a scheme tolerates.
 _SECONDS = 3
-_SOLVING = 4  # solving takes about so many times as long as singular values
 _BATCH = 1024
 # Within these bounds no norm overflows.
 _LEAST, _LARGEST = 1e-100, 1e100
@@ -219,7 +218,7 @@ def _tolerated(systems: Sequence[System], n_workers: int) -> tuple[int, int]:
     proven, refuted = n_workers - 1, n_workers
     for system in systems:
         size = len(system.workers)
-        left = _SECONDS * affordable(len(system.matrix), size) // _SOLVING
+        left = _SECONDS * affordable(len(system.matrix), size) // SOLVING_COST
         for missing in range(1, min(refuted, size + 1)):
             left -= math.comb(size, missing)
             if left < 0:
