@@ -1,17 +1,40 @@
 """Builds the compiled package gc_core; everything else is declared in pyproject.toml."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import numpy
 from Cython.Build import cythonize
 from setuptools import Extension, find_packages, setup
+from setuptools._distutils.ccompiler import new_compiler
+from setuptools._distutils.sysconfig import customize_compiler
+from setuptools.errors import CompileError, LinkError
 
 DEBUG = os.environ.get("GRADCODE_DEBUG", "0") == "1"
 
 
-def extension(name: str, *c_sources: str) -> Extension:
+def has_openmp() -> bool:
+    """Whether the compiler makes OpenMP programs; without, the kernels use one thread."""
+    if os.environ.get("GRADCODE_OPENMP", "1") == "0":
+        return False
+    compiler = new_compiler()
+    customize_compiler(compiler)
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "openmp.c")
+        source.write_text("#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n")
+        try:
+            objects = compiler.compile([str(source)], output_dir=folder, extra_preargs=["-fopenmp"])
+            compiler.link_executable(objects, str(Path(folder, "openmp")), extra_preargs=["-fopenmp"])
+        except (CompileError, LinkError):
+            print("no OpenMP: the kernels will use one thread")
+            return False
+    return True
+
+
+def extension(name: str, *c_sources: str, openmp: bool = False) -> Extension:
     """Return the extension of one .pyx file and the C files that it owns."""
+    flags = ["-fopenmp"] if openmp else []
     return Extension(
         f"gc_core.{name}",
         sources=[f"gc_core/{name}.pyx", *(f"src_c/{source}" for source in c_sources)],
@@ -20,14 +43,25 @@ def extension(name: str, *c_sources: str) -> Extension:
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
         # No -march: a wheel must run anywhere; fast variants choose their instructions per function.
         # No -ffast-math: NaN and infinity must come through, and sums keep their order.
-        extra_compile_args=["-std=c11", "-O3", "-Wall", "-Wextra", "-fvisibility=hidden", *(["-g"] if DEBUG else [])],
+        # What Cython makes of inline functions in NumPy's .pxd would warn of functions nobody calls.
+        extra_compile_args=[
+            *("-std=c11", "-O3", "-Wall", "-Wextra", "-Wno-unused-function", "-fvisibility=hidden"),
+            *(["-g"] if DEBUG else []),
+            *flags,
+        ],
+        extra_link_args=flags,
     )
 
 
 # Each C file belongs to exactly one extension, so that the level in use exists once in a process.
 extensions = [
     extension("status", "gc_status.c"),
-    extension("kernels", "gc_dispatch.c", "gc_encode_base.c", "gc_decode_base.c"),
+    extension(
+        "kernels",
+        *("gc_entry.c", "gc_plan.c", "gc_level.c", "gc_threads.c"),
+        *("gc_base.c", "gc_neon.c", "gc_avx2.c", "gc_avx512.c"),
+        openmp=has_openmp(),
+    ),
     extension("subsystems"),
 ]
 

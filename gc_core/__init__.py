@@ -1,18 +1,18 @@
 """The compiled part of gradcode: types in, status out, no policy.
 
-`gc_core.kernels`     `encode`, `decode` on NumPy buffers       src_c/gc_dispatch.c, gc_encode_base.c, gc_decode_base.c
-`gc_core.cpu`         the level of the kernels: ask and force   src_c/gc_dispatch.c
-`gc_core.status`      `check`, `KernelError`                    src_c/gc_status.c
-`gc_core.subsystems`  `solve`: weights of the survivors         LAPACK and BLAS of SciPy
+`gc_core.kernels`     `encode`, `decode` on NumPy buffers, `EncodePlan`, `DecodePlan`       src_c, but for gc_status.c
+`gc_core.cpu`         level and threads of the kernels: ask and set                     src_c/gc_level.c, gc_threads.c
+`gc_core.status`      `check`, `KernelError`                                            src_c/gc_status.c
+`gc_core.subsystems`  `solve`: weights of the survivors                                 LAPACK and BLAS of SciPy
 
-The environment variable ``GRADCODE_LEVEL`` forces a level at import.
+The environment variables ``GRADCODE_LEVEL`` and ``GRADCODE_NUM_THREADS`` force a level and set the number of threads.
 """
 
 from pathlib import Path
 
 try:
     from gc_core import cpu
-    from gc_core.kernels import decode, encode
+    from gc_core.kernels import DecodePlan, EncodePlan, decode, encode
     from gc_core.status import KernelError
     from gc_core.subsystems import solve
 except ModuleNotFoundError as error:
@@ -23,7 +23,7 @@ except ModuleNotFoundError as error:
         "work in another directory, use python -P, or install with pip install -e ."
     ) from error
 
-__all__ = ["KernelError", "cpu", "decode", "encode", "get_include", "solve"]
+__all__ = ["DecodePlan", "EncodePlan", "KernelError", "cpu", "decode", "encode", "get_include", "solve"]
 
 
 def get_include() -> str:
@@ -33,4 +33,4 @@ def get_include() -> str:
     return str(installed if installed.is_dir() else here.parent / "src_c" / "include")  # the latter: editable
 
 
-cpu._force_level_of_environment()
+cpu._obey_environment()

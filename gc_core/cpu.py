@@ -1,22 +1,46 @@
-"""The level of the kernels: which instruction set they use, for the whole process."""
+"""How the kernels use the processor, for the whole process: their instruction set, and their threads."""
 
 import os
 
-from gc_core.kernels import available_levels, force_level, level
+from gc_core.kernels import (
+    available_levels,
+    force_level,
+    level,
+    levels,
+    num_threads,
+    set_num_threads,
+    threads_available,
+    threads_for,
+)
 
-__all__ = ["available_levels", "force_level", "level"]
+__all__ = [
+    "available_levels",
+    "force_level",
+    "level",
+    "levels",
+    "num_threads",
+    "set_num_threads",
+    "threads_available",
+    "threads_for",
+]
 
-_VARIABLE = "GRADCODE_LEVEL"
+_LEVEL = "GRADCODE_LEVEL"
+_THREADS = "GRADCODE_NUM_THREADS"
 
 
-def _force_level_of_environment() -> None:
-    """Force the level that ``GRADCODE_LEVEL`` names, if it is set and not empty."""
-    name = os.environ.get(_VARIABLE, "")
-    if not name:
-        return
-    try:
-        force_level(name)
-    except ValueError as error:
-        raise ImportError(
-            f"the environment variable {_VARIABLE} must be one of {', '.join(available_levels())}, got {name!r}"
-        ) from error
+def _obey_environment() -> None:
+    """Take level and number of threads from the environment, where they are set and not empty."""
+    if name := os.environ.get(_LEVEL, ""):
+        try:
+            force_level(name)
+        except ValueError as error:
+            raise ImportError(
+                f"the environment variable {_LEVEL} must be one of {', '.join(available_levels())}, got {name!r}"
+            ) from error
+    if count := os.environ.get(_THREADS, ""):
+        try:
+            set_num_threads(int(count))
+        except ValueError as error:
+            raise ImportError(
+                f"the environment variable {_THREADS} must be an integer of at least 1, got {count!r}"
+            ) from error

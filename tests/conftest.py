@@ -16,7 +16,8 @@ def pytest_addoption(parser):
 
 
 def pytest_report_header(config):
-    return f"gradcode: kernel level {gc_core.cpu.level()}, seed {config.getoption('--seed')}"
+    levels = ", ".join(gc_core.cpu.available_levels())
+    return f"gradcode: kernel level {gc_core.cpu.level()} (of {levels}), seed {config.getoption('--seed')}"
 
 
 @pytest.fixture(autouse=True, scope="session")

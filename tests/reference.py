@@ -56,6 +56,24 @@ def assert_sum(actual, expected, magnitude, n_products):
     assert (error <= bound).all(), f"error {error.max()} above bound {bound[np.argmax(error - bound)]}"
 
 
+def from_half(message, wire):
+    """Return the float32 numbers that a message of float16, or of bfloat16 in uint16, holds."""
+    if wire == "float16":
+        return message.astype(np.float32)
+    return (message.astype(np.uint32) << np.uint32(16)).view(np.float32)
+
+
+def to_half(values, wire):
+    """Round float32 numbers other than NaN to a message, to nearest, ties to even."""
+    if wire == "float16":
+        with np.errstate(over="ignore"):
+            return values.astype(np.float16)
+    bits = values.view(np.uint32)
+    below, rest = bits >> np.uint32(16), bits & np.uint32(0xFFFF)
+    up = (rest > 0x8000) | ((rest == 0x8000) & (below % 2 == 1))
+    return (below + up).astype(np.uint16)
+
+
 def solve(generator, survivors):
     """Return weights (None unless of full rank), rank and condition of one group, by singular values."""
     system = generator[:, survivors].T

@@ -21,6 +21,19 @@ def test_base_is_always_available():
     assert cpu.level() in cpu.available_levels()
 
 
+@pytest.mark.parametrize("name", cpu.levels())
+def test_levels_of_this_processor(name):
+    """The other tests of the kernels run at each of these; this one says which are left out."""
+    if name not in cpu.available_levels():
+        with pytest.raises(ValueError, match=f"got '{name}'$"):
+            cpu.force_level(name)
+        pytest.skip(f"this processor or build has no {name}")
+
+
+def test_the_fastest_level_is_the_default():
+    assert level_in_new_process(None).stdout == f"{cpu.available_levels()[-1]}\n"
+
+
 @pytest.mark.parametrize("name", cpu.available_levels())
 def test_force_each_level(name):
     cpu.force_level(name)

@@ -10,6 +10,7 @@ import pytest
 import reference
 from hypothesis import given
 from hypothesis import strategies as st
+from levels import kernel_level  # noqa: F401  (a fixture, and it is used by every test here)
 
 import gc_core
 from gradcode import kernels
@@ -17,8 +18,8 @@ from gradcode import kernels
 DTYPES = ["float32", "float64"]
 GUARD = 8
 
-# All short lengths and tails, then both sides of a block of the base kernels (1024) and of several.
-LENGTHS = [*range(1, 80), *range(80, 600, 7), 1023, 1024, 1025, 2047, 2049, 4097]
+# All short lengths and tails, then some longer ones, among them both sides of the lengths of strips and blocks.
+LENGTHS = [*range(1, 80), *range(80, 600, 7), 767, 768, 769, 1023, 1024, 1025, 1536, 1537, 2047, 2049, 4097]
 
 
 @pytest.fixture(params=DTYPES)
@@ -87,6 +88,137 @@ def test_encode_at_every_length(rng, dtype, parts):
 def test_decode_at_every_length(rng, dtype, parts):
     for length in LENGTHS:
         check_decode(rng, parts + length % 4, parts, length, dtype)
+
+
+@pytest.mark.parametrize("parts", [1, 3, 8, 13, 20])
+def test_every_number_of_rows_and_zeros(rng, dtype, parts):
+    """Rows with the same zeros are combined together, at most eight at a time."""
+    for zeros in (0, 0.02, 0.5, 0.98):
+        weights = random_table(rng, (parts, 7), dtype, zeros)
+        messages = [guarded(rng.standard_normal(300).astype(dtype)) for _ in range(7)]
+        for length in (parts * 300, parts * 300 - 17):
+            out = guarded(np.ones(length, dtype), 1)
+            gc_core.decode(weights, messages, out)
+            assert_guarded(out)
+            expected, magnitude = reference.decode(weights, messages, length)
+            reference.assert_sum(out, expected, magnitude, 7)
+
+
+# Above six megabytes the kernels prefetch, write past the caches, and take many streams in groups.
+LARGE = [(1, 2), (4, 2), (2, 12), (9, 8), (1, 14), (1, 150), (2, 140)]
+
+
+@pytest.mark.parametrize("shape", LARGE, ids=lambda s: f"m{s[0]}S{s[1]}")
+@pytest.mark.parametrize("aligned", [True, False])
+def test_large_problems(rng, dtype, shape, aligned):
+    parts, count = shape
+    stride = 8_000_000 // dtype.itemsize // (parts + count) + 1
+    stride += -stride % 16 if aligned else 16 - stride % 16 + 3
+    length = parts * stride - 5
+    weights = rng.standard_normal((parts, count)).astype(dtype)
+    messages = [guarded(rng.standard_normal(stride).astype(dtype), i % 5) for i in range(count)]
+    expected, magnitude = reference.decode(weights, messages, length)
+    for accumulate in (False, True):
+        out = guarded(np.ones(length, dtype), 3)
+        gc_core.decode(weights, messages, out, accumulate)
+        assert_guarded(out)
+        reference.assert_sum(out, expected + accumulate, magnitude + accumulate, count)
+    gradients, coefficients = messages[: count // 2], weights.T[: count // 2].copy()
+    size = -(-stride // parts)
+    message = guarded(np.ones(size, dtype), 2)
+    gc_core.encode(coefficients, gradients, message)
+    assert_guarded(message)
+    expected, magnitude = reference.encode(coefficients, gradients, size)
+    reference.assert_sum(message, expected, magnitude, coefficients.size)
+
+
+def test_an_element_is_the_same_wherever_it_lies(rng, dtype):
+    """Beginning, middle and end of a row go through the same operations, so that replicas agree to the bit."""
+    weights = rng.standard_normal((3, 9)).astype(dtype)
+    messages = [rng.standard_normal(5000).astype(dtype) for _ in range(9)]
+    whole = gc_core.decode(weights, messages, np.empty(15000, dtype)).reshape(3, 5000)
+    for start, stop in [(0, 1), (1, 3), (7, 100), (100, 1000), (4990, 5000), (3, 4999)]:
+        part = [message[start:stop] for message in messages]
+        out = np.empty(3 * (stop - start), dtype)
+        assert (gc_core.decode(weights, part, out).reshape(3, -1) == whole[:, start:stop]).all()
+
+
+HALVES = {"float16": np.dtype(np.float16), "bfloat16": np.dtype(np.uint16)}
+
+
+@pytest.mark.parametrize("wire", HALVES)
+@pytest.mark.parametrize("length", [1, 5, 31, 64, 700, 2_000_003])
+def test_messages_of_16_bits(rng, wire, length):
+    """The sum is made in float32, within its own bound, and rounded once to the nearest, ties to even."""
+    parts, count = 3, 4
+    stride = -(-length // parts)
+    coefficients = random_table(rng, (count, parts), np.float32)
+    gradients = [guarded(rng.standard_normal(length).astype(np.float32), i) for i in range(count)]
+    complete = gc_core.encode(coefficients, gradients, np.empty(stride, np.float32))
+    message = np.full(stride + 2, 7, HALVES[wire])
+    gc_core.encode(coefficients, gradients, message[1:-1])
+    assert (message[[0, -1]] == 7).all()
+    np.testing.assert_array_equal(message[1:-1], reference.to_half(complete, wire))
+
+    messages = [reference.to_half(rng.standard_normal(stride).astype(np.float32), wire) for _ in range(count)]
+    weights = coefficients.T.copy()
+    for accumulate in (False, True):
+        out = guarded(np.ones(length, np.float32), 1)
+        gc_core.decode(weights, messages, out, accumulate)
+        assert_guarded(out)
+        values = [reference.from_half(message, wire) for message in messages]
+        expected, magnitude = reference.decode(weights, values, length)
+        reference.assert_sum(out, expected + accumulate, magnitude + accumulate, count)
+
+
+@pytest.mark.parametrize("wire", HALVES)
+def test_every_number_of_16_bits_is_decoded_exactly(wire):
+    bits = np.arange(65536, dtype=np.uint16).view(HALVES[wire])
+    out = gc_core.decode(np.ones((1, 1), np.float32), [bits], np.empty(65536, np.float32))
+    expected = reference.from_half(bits, wire)
+    np.testing.assert_array_equal(out, expected)
+    finite = np.isfinite(expected)
+    assert finite.sum() > 60_000
+    back = gc_core.encode(np.ones((1, 1), np.float32), [out], np.empty(65536, HALVES[wire]))
+    np.testing.assert_array_equal(back[finite & (expected != 0)], bits[finite & (expected != 0)])
+    assert np.isnan(reference.from_half(back, wire)[np.isnan(expected)]).all()
+
+
+@pytest.mark.parametrize("wire", HALVES)
+def test_rounding_to_16_bits(rng, wire):
+    """Ties, their neighbours, subnormal results, the largest numbers, overflow, infinities and NaN."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        every = reference.from_half(np.arange(65536, dtype=np.uint16).view(HALVES[wire]), wire)
+        ladder = np.sort(every[np.isfinite(every)])
+        ties = ((ladder[1:].astype(np.float64) + ladder[:-1]) / 2).astype(np.float32)
+        values = np.concatenate(
+            [
+                ties,
+                np.nextafter(ties, np.float32(np.inf)),
+                np.nextafter(ties, np.float32(-np.inf)),
+                rng.integers(0, 2**32, 200_000, dtype=np.uint64).astype(np.uint32).view(np.float32),
+                np.float32([65504, 65519.99, 65520, 65536, 3.4e38, np.inf, -np.inf, np.nan, 1e-45, -1e-45, 2**-25]),
+            ]
+        )
+    message = gc_core.encode(np.ones((1, 1), np.float32), [values], np.empty(values.size, HALVES[wire]))
+    nan = np.isnan(values)
+    nonzero = ~nan & (values != 0)
+    np.testing.assert_array_equal(message[nonzero], reference.to_half(values[nonzero], wire))
+    assert np.isnan(reference.from_half(message[nan], wire)).all()
+
+
+def test_messages_of_16_bits_are_refused_where_they_make_no_sense(refused):
+    single = np.ones((2, 2), np.float32)
+    if refused.op == "encode":
+        vectors = [np.ones(10, np.float32)] * 2
+        with pytest.raises(ValueError, match=r"^accumulate must be False where out is float16: a message of 16 bits"):
+            gc_core.encode(single, vectors, np.ones(5, np.float16), True)
+        with pytest.raises(TypeError, match=r"^gradients\[0\] must be float32 where out is uint16, got float64$"):
+            gc_core.encode(single, [np.ones(10)] * 2, np.ones(5, np.uint16))
+    else:
+        refused(TypeError, r"^messages\[0\] must be float64 as out is, got float16$", vectors=[np.ones(5, "f2")] * 2)
+        with pytest.raises(TypeError, match=r"^messages\[1\] must be float16 where out is float32, got uint16$"):
+            gc_core.decode(single, [np.ones(5, np.float16), np.ones(5, np.uint16)], np.ones(10, np.float32))
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5, 7, 8, 9, 63, 64, 65, 300])
@@ -302,6 +434,7 @@ def refused(request):
             getattr(gc_core, op)(*arguments.values())
         assert (out == 7).all(), "a refused call wrote to its output"
 
+    call.op = op
     return call
 
 
@@ -341,9 +474,11 @@ def test_types_must_agree(refused, other):
     )
 
 
-@pytest.mark.parametrize("other", ["int32", "float16", "complex64", "longdouble"])
+@pytest.mark.parametrize("other", ["int32", "int16", "complex64", "longdouble"])
 def test_out_must_be_of_a_type_that_the_kernels_take(refused, other):
-    refused(TypeError, f"^out must be float32 or float64, got {np.dtype(other).name}$", out=np.ones(10, other))
+    name = np.dtype(other).name
+    types = "float32 or float64" if refused.op == "decode" else r"float32, float64, float16 or uint16 \(bfloat16\)"
+    refused(TypeError, f"^out must be {types}, got {name}$", out=np.ones(10, other))
 
 
 def test_dimensions(refused):

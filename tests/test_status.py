@@ -11,13 +11,13 @@ import gc_core
 import gc_core.kernels
 from gc_core.status import STATUSES, KernelError, check, message
 
-OK, NULL, PARTS, SIZE, OVERFLOW, FLAGS, LEVEL = range(7)
+OK, NULL, PARTS, SIZE, OVERFLOW, FLAGS, LEVEL, TYPE, MEMORY, THREADS = range(10)
 HUGE = ctypes.c_size_t(-1).value
 
 
 def test_each_status_has_its_own_text():
     texts = [message(status) for status in STATUSES]
-    assert len(STATUSES) == LEVEL + 1
+    assert len(STATUSES) == THREADS + 1
     assert len(set(texts)) == len(texts)
     assert "unknown status" not in texts
 
@@ -45,14 +45,17 @@ def library():
     return ctypes.CDLL(gc_core.kernels.__file__)
 
 
-@pytest.fixture(params=["gc_encode_f32", "gc_encode_f64", "gc_decode_f32", "gc_decode_f64"])
+@pytest.fixture(params=[f"gc_{op}_{kind}" for op in ("encode", "decode") for kind in ("f32", "f64", "f16", "bf16")])
 def entry(request, library):
     """One C entry on valid arguments, any of which can be replaced."""
     function = getattr(library, request.param)
-    dtype = np.dtype(request.param[-3:].replace("f", "float"))
+    _, op, kind = request.param.split("_")
+    real = np.dtype(np.float64 if kind == "f64" else np.float32)
+    half = np.dtype(np.uint16) if kind in ("f16", "bf16") else real
 
     def call(**changes):
-        table, buffer, out = np.ones(4, dtype), np.ones(10, dtype), np.ones(10, dtype)
+        table = np.ones(4, real)
+        buffer, out = (np.ones(10, dtype) for dtype in ((real, half) if op == "encode" else (half, real)))
         pointers = (ctypes.c_void_p * 2)(buffer.ctypes.data, buffer.ctypes.data)
         arguments = {
             "table": table.ctypes.data,
@@ -63,26 +66,32 @@ def entry(request, library):
             "length": 9,
             "out": out.ctypes.data,
             "flags": 0,
+            "threads": 0,
         }
         if changes.pop("null_buffer", False):
             pointers[1] = None
         arguments.update(changes)
         types = [ctypes.c_void_p, *[ctypes.c_size_t] * 3, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p]
-        status = function(
-            *(kind(value) for kind, value in zip([*types, ctypes.c_uint], arguments.values(), strict=True))
-        )
+        types += [ctypes.c_uint, ctypes.c_int]
+        status = function(*(kind(value) for kind, value in zip(types, arguments.values(), strict=True)))
         if status != OK:
             assert (out == 1).all(), "a refused call wrote to its output"
         return status
 
+    call.rounds = op == "encode" and half != real
     return call
+
+
+def test_c_entry_accumulates_unless_it_rounds_to_16_bits(entry):
+    assert entry(flags=1) == (FLAGS if entry.rounds else OK)
 
 
 @pytest.mark.parametrize(
     ("changes", "status"),
     [
         ({}, OK),
-        ({"flags": 1}, OK),
+        ({"threads": 1000}, OK),
+        ({"threads": -1}, THREADS),
         ({"table": None}, NULL),
         ({"buffers": None}, NULL),
         ({"null_buffer": True}, NULL),
@@ -102,6 +111,24 @@ def entry(request, library):
 )
 def test_c_entry_checks_its_arguments(entry, changes, status):
     assert entry(**changes) == status
+
+
+def test_c_plans_check_their_arguments(library):
+    plan, table, pointers = ctypes.c_void_p(1), (ctypes.c_double * 4)(1, 1, 1, 1), (ctypes.c_void_p * 2)()
+    sizes = [ctypes.c_size_t(n) for n in (2, 2, 5, 9)]
+    for make in (library.gc_plan_encode, library.gc_plan_decode):
+        assert make(None, 0, table, *sizes) == NULL
+        for type_ in (-1, 4):
+            assert make(ctypes.byref(plan), type_, table, *sizes) == TYPE
+            assert plan.value is None
+        assert make(ctypes.byref(plan), 1, None, *sizes) == NULL
+        assert make(ctypes.byref(plan), 1, table, ctypes.c_size_t(2**43), *sizes[1:3], ctypes.c_size_t(0)) == MEMORY
+        assert make(ctypes.byref(plan), 1, table, *sizes) == OK
+        assert library.gc_plan_run(plan, pointers, table, 0, 1) == NULL
+        assert library.gc_plan_run(plan, None, table, 0, 1) == NULL
+        assert library.gc_plan_run(None, pointers, table, 0, 1) == NULL
+        library.gc_plan_free(plan)
+    library.gc_plan_free(None)
 
 
 @pytest.mark.parametrize("level", [-1, 1000])
