@@ -1,25 +1,37 @@
 """Options and shared parts of the benchmarks."""
 
+import functools
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-import gc_core
+# The package `bench` is not installed; last, so that what is installed comes first.
+sys.path.append(str(Path(__file__).parents[1]))
 
-SIZES = (10_000, 1_000_000)
-LARGE = 10_000_000
+import gc_core
+from bench.kernels import contenders
+from bench.kernels.cases import DRAM, HUGE, L1, L2, L3, SMALL, decode, encode
+
+SIZES = (SMALL, L1, L3)
+LARGE = (L2, DRAM)
+HUGE_CASES = [decode((4, 20), HUGE), encode((1, 4), HUGE)]
 
 
 def pytest_addoption(parser):
-    parser.addoption("--large", action="store_true", help=f"also run gradients of {LARGE} elements")
+    parser.addoption("--large", action="store_true", help="also run gradients of 1e5 and 1e7 elements")
+    parser.addoption("--huge", action="store_true", help="also run gradients of 1e8 elements, of a few shapes")
 
 
 def pytest_report_header():
-    return f"gradcode: level {gc_core.cpu.level()}, seed 0"
+    return f"gradcode: level {gc_core.cpu.level()}, {gc_core.cpu.num_threads()} threads, seed 0"
 
 
 def pytest_generate_tests(metafunc):
     if "size" in metafunc.fixturenames:
-        metafunc.parametrize("size", SIZES + (LARGE,) * metafunc.config.getoption("--large"))
+        more = LARGE * metafunc.config.getoption("--large") + (HUGE,) * metafunc.config.getoption("--huge")
+        metafunc.parametrize("size", SIZES + more)
 
 
 @pytest.fixture
@@ -38,5 +50,29 @@ def measure(benchmark):
         if benchmark.stats is not None:  # None with --benchmark-disable
             benchmark.extra_info["bytes_per_second"] = n_bytes / benchmark.stats.stats.median
         return result
+
+    return run
+
+
+@functools.lru_cache(maxsize=1)
+def prepared(case):
+    """Return the calls of all contenders on the same data, which agree."""
+    data = contenders.make(case)
+    calls = contenders.contenders(case, data)
+    contenders.check(case, data, calls)
+    return calls
+
+
+@pytest.fixture
+def contend(measure):
+    """Time one contender of a case; skip those that cannot run it, or whose library is not installed."""
+
+    def run(case, name):
+        if case.size == HUGE and case not in HUGE_CASES:
+            pytest.skip("1e8 elements take seconds: a few shapes only")
+        calls = prepared(case)
+        if name not in calls:
+            pytest.skip(f"no {name} here")
+        measure(case.name, calls[name], case.n_bytes)
 
     return run

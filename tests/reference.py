@@ -85,3 +85,16 @@ def solve(generator, survivors):
     if rank < parts:
         return None, rank, np.inf
     return np.linalg.pinv(system), rank, singular[0] / singular[parts - 1]
+
+
+# Messages of 16 bits: u is the largest relative error of rounding to one, t the largest error of a tiny number.
+ROUNDOFF = {"float16": (2.0**-11, 2.0**-25), "bfloat16": (2.0**-8, 2.0**-134)}
+
+
+def assert_rounded_sum(actual, wire, expected, magnitude, n_products):
+    """Assert that a message is within the bound of a float32 sum that has been rounded once more."""
+    relative, tiny = ROUNDOFF[wire]
+    bound = rounding_bound(n_products, magnitude, np.float32)
+    bound = bound + relative * (np.abs(expected) + bound) + tiny
+    error = np.abs(from_half(actual, wire).astype(REAL) - expected)
+    assert (error <= bound).all(), f"error {error.max()} above bound {bound[np.argmax(error - bound)]}"

@@ -99,5 +99,7 @@ def test_the_c_code_knows_nothing_of_python():
     if not sources.is_dir():
         pytest.skip("the C sources are not beside the tests")
     for path in [*sources.rglob("*.c"), *sources.rglob("*.h")]:
+        if path.name == "gradcode_import.h":
+            continue  # for extension modules: it takes the functions from the installed package
         text = path.read_text(encoding="utf-8")
         assert "Python.h" not in text and "numpy" not in text, path

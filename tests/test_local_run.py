@@ -10,7 +10,7 @@ import pytest
 from contract import straggler_patterns
 
 import gradcode.local
-from gradcode import Grouped, LinearCode, Uncoded, design
+from gradcode import CyclicRepetition, Grouped, LinearCode, Uncoded, YeAbbe, design
 from gradcode.errors import GradCodeError, WorkerFailed
 from gradcode.rounds import task_seed
 
@@ -202,6 +202,125 @@ def test_chunks_of_a_share_add_up(chunks):
     )
     np.testing.assert_allclose(vector, plain(params)[1], rtol=0, atol=tolerance(scheme))
     np.testing.assert_allclose(value, plain(params)[0], rtol=0, atol=tolerance(scheme))
+
+
+WIRE_UNITS = {"float16": 2.0**-11, "bfloat16": 2.0**-8}  # the largest relative error of one rounding
+
+
+@pytest.mark.filterwarnings("ignore::gradcode.errors.PrecisionWarning")  # of the few digits that such messages have
+@pytest.mark.parametrize("wire_dtype", WIRE_UNITS)
+@pytest.mark.parametrize("chunks", [1, 3])
+@pytest.mark.parametrize("scheme", [*SCHEMES, CyclicRepetition(5, 2), YeAbbe(6, 4, 2, 2, "harmonic")], ids=repr)
+def test_messages_of_16_bits_are_rounded_once(scheme, chunks, wire_dtype):
+    load, gradient, plain = least_squares("float32")
+    params = np.linspace(-1, 1, SIZE, dtype=np.float32)
+    lost = straggler_patterns(scheme)[-1]
+    with Gates(*[(worker, 0) for worker in lost]) as gates:
+
+        def held_back(params, task):
+            if task.chunk == 0:
+                gates.pass_through(task)
+            return gradient(params, task)
+
+        def main(cluster):
+            with gates:
+                return *cluster.value_and_gradient(params), cluster.log[0]
+
+        loss, vector, record = gradcode.local.run(
+            main,
+            scheme,
+            held_back,
+            gradient_size=SIZE,
+            data=load,
+            dtype="float32",
+            wire_dtype=wire_dtype,
+            chunks=chunks,
+        )
+    messages = []
+    for worker in record.used:
+        held = []
+        for subset in scheme.subsets(worker):
+            X, y = (array.astype(float) for array in load(subset))
+            held.append(X.T @ (X @ params - y))
+        messages.append(scheme.encode(worker, held[0] if scheme.summed else held))
+    # A message is off by a rounding, of numbers no nearer to each other than the smallest of float16.
+    off = np.abs(scheme.weights(record.used)) @ (WIRE_UNITS[wire_dtype] * np.abs(messages) + 2.0**-25)
+    error = np.abs(vector - plain(params)[1])
+    assert vector.dtype == np.float32
+    assert (error <= off.reshape(-1)[:SIZE] + tolerance_of(scheme, "float32")).all(), (error, off)
+    assert error.max() > np.linalg.norm(off) / 1000, "nothing was rounded to 16 bits"
+    assert loss == pytest.approx(plain(params)[0], rel=1e-5)  # scalars are not rounded so
+    message_bytes = 2 * scheme.message_size(SIZE, "float32")
+    assert record.bytes_up >= len(record.used) * message_bytes and record.bytes_up % message_bytes == 0
+
+
+def tolerance_of(scheme, dtype):
+    """`tolerance`, by the condition of all that is solved: for cyclic schemes that of the weighted messages."""
+    return (
+        (ROWS + SIZE + scheme.n_workers * scheme.communication)
+        * np.finfo(dtype).eps
+        * ROWS
+        * SIZE
+        * float(scheme.worst_condition())
+    )
+
+
+def test_a_sum_that_float16_cannot_send_is_refused_by_name_and_others_are_not():
+    outcomes = {}
+    for wire_dtype in ("float16", "bfloat16", None):
+
+        def main(cluster, wire_dtype=wire_dtype):
+            assert cluster.wire_dtype == wire_dtype
+            try:
+                outcomes[wire_dtype] = cluster.gradient(np.array([7e4, 1.0], np.float32))
+            except GradCodeError as error:
+                outcomes[wire_dtype] = str(error)
+            return cluster.gradient(np.ones(2, np.float32)), len(cluster.log)
+
+        total, rounds = gradcode.local.run(
+            main,
+            Uncoded(3),
+            lambda params, task: params.copy(),
+            gradient_size=2,
+            dtype="float32",
+            wire_dtype=wire_dtype,
+        )
+        np.testing.assert_array_equal(total, 3.0)
+        assert rounds == 2
+    assert outcomes["float16"] == (
+        "the sum of all gradients must be finite, but 1 of its 2 elements are not in round 0, with messages of "
+        "float16, which holds numbers up to 65504; send bfloat16 or float32, unless a gradient was not finite itself"
+    )
+    np.testing.assert_allclose(outcomes["bfloat16"], [21e4, 3], rtol=WIRE_UNITS["bfloat16"])
+    np.testing.assert_allclose(outcomes[None], [21e4, 3], rtol=1e-6)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_gradient_that_is_not_finite_is_refused_with_messages_of_16_bits(value):
+    with pytest.raises(
+        GradCodeError, match=r"1 of its 3 elements .* with messages of bfloat16, .*; send float32, unless"
+    ):
+        gradcode.local.run(
+            lambda cluster: cluster.gradient(np.array([1, value, 1], np.float32)),
+            Uncoded(2),
+            lambda params, task: params.copy(),
+            gradient_size=3,
+            dtype="float32",
+            wire_dtype="bfloat16",
+        )
+
+
+def test_numbers_whose_sum_overflows_are_finite_themselves():
+    huge = np.full(64, 3e38, np.float32)
+    total = gradcode.local.run(
+        lambda cluster: cluster.gradient(huge),
+        Uncoded(1),
+        lambda params, task: params.copy(),
+        gradient_size=64,
+        dtype="float32",
+        wire_dtype="bfloat16",
+    )
+    np.testing.assert_allclose(total, huge, rtol=WIRE_UNITS["bfloat16"])
 
 
 def test_between_two_chunks_a_worker_gives_up_a_round_that_is_over():
@@ -499,6 +618,12 @@ def test_threads_that_cannot_be_started_leave_none_behind(monkeypatch):
         ({"scheme": 4}, TypeError, "scheme must be a GradientCode, got int"),
         ({"gradient_size": 0}, ValueError, "gradient_size must be an integer of at least 1, got 0"),
         ({"dtype": "float16"}, TypeError, "dtype must be one of float32, float64, got float16"),
+        ({"wire_dtype": "bfloat16"}, ValueError, "wire_dtype must be None with dtype float64, got bfloat16"),
+        (
+            {"dtype": "float32", "wire_dtype": "int8"},
+            ValueError,
+            "wire_dtype must be None, float16 or bfloat16, got 'int8'",
+        ),
         ({"chunks": 0}, ValueError, "chunks must be an integer of at least 1, got 0"),
         ({"seed": -1}, ValueError, "seed must be an integer of at least 0, got -1"),
         ({"goodbye_seconds": -1}, ValueError, "goodbye_seconds must be a finite number of at least 0, got -1"),

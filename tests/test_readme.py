@@ -1,4 +1,4 @@
-"""The README's Python runs as it stands."""
+"""The Python of README and documentation runs as it stands."""
 
 from __future__ import annotations
 
@@ -11,11 +11,18 @@ import pytest
 from gradcode.mpi.local import mpirun_command, rank_environment
 
 README = Path(__file__).parents[1] / "README.md"
+KERNELS = README.parent / "docs" / "kernels.md"
 pytestmark = pytest.mark.skipif(not README.exists(), reason="the README is not beside the tests")
 
 
-def python_blocks():
-    return re.findall(r"^```python\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+def python_blocks(path=README):
+    return re.findall(r"^```python\n(.*?)^```$", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def test_the_examples_of_the_kernels_run():
+    blocks = python_blocks(KERNELS)
+    assert len(blocks) == 3
+    exec(compile("".join(blocks), "kernels.md", "exec"), {})
 
 
 def test_the_first_example_runs():

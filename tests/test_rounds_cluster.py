@@ -16,8 +16,8 @@ class ScriptedEngine:
     A slow worker's answer comes only with the next round (or never, if `drop` is set).
     """
 
-    def __init__(self, scheme, gradients, slow=()):
-        self.scheme, self.gradients, self.slow = scheme, gradients, set(slow)
+    def __init__(self, scheme, gradients, slow=(), wire_dtype=None):
+        self.scheme, self.gradients, self.slow, self.wire_dtype = scheme, gradients, set(slow), wire_dtype
         self.events = [Joined(w) for w in range(scheme.n_workers)]
         self.held_back, self.closed, self.models = [], [], []
 
@@ -33,7 +33,8 @@ class ScriptedEngine:
     def send(self, worker, round, model):
         held = self.scheme.subsets(worker)
         gradients = [self.gradients[subset.index] * model[0] for subset in held]
-        message = self.scheme.encode(worker, gradients[0] if self.scheme.summed else gradients)
+        gradients = gradients[0] if self.scheme.summed else gradients
+        message = self.scheme.encode(worker, gradients, wire_dtype=self.wire_dtype)
         event = Arrived(worker, round, message, tuple({"loss": float(subset.index)} for subset in held), 0.5)
         (self.held_back if worker in self.slow else self.events).append(event)
 
@@ -51,8 +52,8 @@ class ScriptedEngine:
 
 def cluster_for(scheme, slow=(), **options):
     rng = np.random.default_rng(0)
-    gradients = rng.standard_normal((scheme.n_subsets, 10))
-    engine = ScriptedEngine(scheme, gradients, slow)
+    gradients = rng.standard_normal((scheme.n_subsets, 10)).astype(options.get("dtype", "float64"))
+    engine = ScriptedEngine(scheme, gradients, slow, options.get("wire_dtype"))
     return Cluster(engine, scheme, 10, **options), engine, gradients.sum(axis=0)
 
 
@@ -210,3 +211,19 @@ def test_survivors_in_bad_condition_are_waited_for_with_patience(caplog):
     assert not caplog.text
     with pytest.raises(ValueError, match="patience must be a finite number of at least 0, got -1"):
         cluster_for(scheme, patience=-1)
+
+
+@pytest.mark.filterwarnings("ignore::gradcode.errors.PrecisionWarning")
+@pytest.mark.parametrize(("wire_dtype", "waits"), [(None, False), ("float16", False), ("bfloat16", True)])
+def test_messages_of_fewer_digits_wait_for_a_better_condition(wire_dtype, waits, caplog):
+    scheme = Grouped(3, codes.from_generator([[1, np.cos(0.07), 0], [0, np.sin(0.07), 1]]))  # workers 0, 1: about 29
+    cluster, engine, total = cluster_for(scheme, slow=(2,), dtype="float32", wire_dtype=wire_dtype)
+    engine.interrupt = lambda: None  # time passes, and nobody comes
+    with caplog.at_level("WARNING", "gradcode"):
+        gradient = cluster.gradient(np.ones(10, np.float32))
+    assert ("workers 2 have not come in time" in caplog.text) == waits
+    assert cluster.log[0].used == (0, 1)
+    unit = {None: 2.0**-20, "float16": 2.0**-11, "bfloat16": 2.0**-8}[wire_dtype]
+    magnitudes = np.abs(scheme.weights([0, 1])) @ np.abs([scheme.encode(w, engine.gradients[0]) for w in (0, 1)])
+    assert (np.abs(gradient - total) <= 2 * unit * magnitudes.ravel() + 1e-6).all()
+    assert gradient.dtype == np.float32

@@ -111,6 +111,13 @@ def test_measured_on_says_when_nothing_was_injected():
     assert text.endswith("seed 0. No delay was injected.")
 
 
+def test_measured_on_names_messages_of_16_bits():
+    configuration = {**result()["configuration"], "wire_dtype": "bfloat16"}
+    assert "; nesterov; messages of bfloat16; seed 0. " in measured_on({"one": result(configuration=configuration)})
+    with pytest.raises(ValueError, match="same wire_dtype to be compared, got 'bfloat16' in one and None in two"):
+        comparison_table({"one": result(configuration=configuration), "two": result()})
+
+
 def test_show_prints_the_text(capsys):
     results = {"one": result()}
     out = io.StringIO()

@@ -221,6 +221,20 @@ def test_summary_text():
     ]
 
 
+@pytest.mark.parametrize(
+    ("scheme", "line"),
+    [
+        ({"wire_dtype": "float16", "message_size": 1073}, "messages       1,073 numbers of float16"),
+        ({"wire_dtype": "bfloat16"}, "messages       of bfloat16"),
+    ],
+)
+def test_summary_of_messages_of_16_bits(scheme, line):
+    lines = summary(result(scheme=result()["scheme"] | scheme)).splitlines()
+    assert lines[2] == line
+    del lines[2]
+    assert lines == summary(result(scheme=result()["scheme"] | scheme | {"wire_dtype": None})).splitlines()
+
+
 def test_summary_follows_the_lines(plain):
     reporter, out, _ = plain
     reporter.handle({"event": "finished", "result": result()})

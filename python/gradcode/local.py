@@ -53,6 +53,7 @@ def run(
     gradient_size: int,
     data: Load | None = None,
     dtype: npt.DTypeLike = np.float64,
+    wire_dtype: Any = None,
     chunks: int = 1,
     seed: int = 0,
     goodbye_seconds: float = 60.0,
@@ -78,7 +79,11 @@ def run(
     data : callable, optional
         ``data(subset)`` runs once for each chunk on each worker that holds it; what it returns is ``task.data``.
     dtype : dtype
-        float32 or float64, of parameters, gradients and messages.
+        float32 or float64, of parameters and gradients, and of messages without `wire_dtype`.
+    wire_dtype : {"float16", "bfloat16"}, optional
+        With float32: messages of 16 bits, half as long; gradients are still added up, and messages decoded, in float32.
+        bfloat16 keeps 8 bits of a number and the range of float32; float16 keeps 11, but nothing above 65504 or below
+        6e-8. A sum that comes out infinite is refused by ``cluster.gradient``.
     chunks : int
         Each subset is computed in this many parts; between two of them a worker notices that its round is over.
     seed : int
@@ -87,8 +92,9 @@ def run(
         How long to wait, after `main`, for workers that are still computing. A thread cannot be ended from outside;
         one that goes on is left behind, and ends with the process.
     patience : float
-        Survivors whose condition is so bad that more than about half the digits would be lost (above 1e4 for float32,
-        1e8 for float64) wait for others until the round has lasted so many times the median, and are decoded then.
+        Survivors whose condition is so bad that more than about half the digits of the messages would be lost (above
+        1e8 for float64, 1e4 for float32, 45 for float16, 16 for bfloat16) wait for others until the round has lasted
+        so many times the median, and are decoded then.
 
     Returns
     -------
@@ -113,14 +119,14 @@ def run(
     ... )
     array([ 66., 660.])
     """
-    plan = Plan(main, scheme, gradient, gradient_size, data, dtype, chunks, seed, goodbye_seconds, patience)
+    plan = Plan(main, scheme, gradient, gradient_size, data, dtype, chunks, seed, goodbye_seconds, patience, wire_dtype)
     plan.check()
     interrupts = Interrupts()
     with interrupts.handling():
         engine = _Threads(plan)
         try:
             engine.start()
-            cluster = Cluster(engine, scheme, gradient_size, dtype, interrupts, patience)
+            cluster = Cluster(engine, scheme, gradient_size, dtype, interrupts, patience, wire_dtype)
             with interrupts.exposed():
                 return main(cluster)
         finally:

@@ -15,6 +15,10 @@ def test_every_scheme_runs():
     assert_passed(run_ranks(9, "schemes"))
 
 
+def test_messages_of_16_bits_are_rounded_once():
+    assert_passed(run_ranks(7, "wire_types"))
+
+
 def test_user_errors_reach_the_master_and_end_the_run_cleanly():
     assert_passed(run_ranks(4, "failures"))
 

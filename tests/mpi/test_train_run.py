@@ -178,6 +178,64 @@ def test_float32_is_float32_throughout(tmp_path):
     assert parameters_of(out).dtype == np.float32
 
 
+@pytest.mark.parametrize(
+    ("wire_dtype", "options"),
+    [
+        ("float16", ("--communication", 2)),
+        ("bfloat16", ("--communication", 2)),
+        ("bfloat16", ("--scheme", "ye-abbe", "--nodes", "harmonic", "--communication", 2, "--chunks", 3)),
+        ("float16", ("--scheme", "cyclic-repetition", "--workers", 5, "--dtype", "float32")),
+    ],
+    ids=["float16", "bfloat16", "ye-abbe", "cyclic"],
+)
+def test_messages_of_16_bits_teach_the_digits_as_well(tmp_path, digits, wire_dtype, options):
+    out = tmp_path / "out"
+    completed = train("--wire-dtype", wire_dtype, *STRAGGLER, *options, "--output", out)
+    assert completed.returncode == 0, completed.stderr
+    result = result_of(out)
+    expected = LOSSES["logistic"].scores(alone(iterations=100)[0], digits.test_X, digits.test_y)["auc"]
+    assert abs(result["test"]["auc"] - expected) <= 0.005, (result["test"]["auc"], expected)
+    assert result["rounds"] == 100 and sum(result["late"]) >= 100
+
+    size, workers = result["scheme"]["message_size"], result["configuration"]["workers"]
+    assert result["configuration"]["wire_dtype"] == result["scheme"]["wire_dtype"] == wire_dtype
+    assert result["configuration"]["source"]["dtype"] == "float32" and parameters_of(out).dtype == np.float32
+    # Of two bytes a number, with notes of 104 bytes; whoever straggles in one round may answer in another.
+    assert 100 * 2 * size <= result["bytes_up"] <= 100 * workers * (2 * size + 1000)
+    text = f"{size:,} numbers of {wire_dtype}"
+    assert f"messages       {text}\n" in completed.stdout and text in check_page(out / "report.html")
+
+
+def test_what_float16_cannot_hold_is_said_and_bfloat16_can(tmp_path):
+    path, out = tmp_path / "large.svm", tmp_path / "out"
+    rows = np.random.default_rng(0).uniform(500, 1000, (60, 2))
+    path.write_text("".join(f"{10 * a - b:.3f} 1:{a:.3f} 2:{b:.3f}\n" for a, b in rows))
+    options = ("--data", path, "--loss", "squared", "--workers", 3, "--iterations", 3, "--no-cache")
+    failed = train(*options, "--wire-dtype", "float16", "--output", out)
+    assert failed.returncode == 1
+    assert "the sum of all gradients must be finite" in failed.stderr
+    assert "with messages of float16, which holds numbers up to 65504; send bfloat16 or float32" in failed.stderr
+    assert not (out / "result.json").exists()
+    assert train(*options, "--wire-dtype", "bfloat16").returncode == 0
+
+
+def test_a_run_with_messages_of_16_bits_goes_on_and_is_compared(tmp_path):
+    first, out = tmp_path / "first", tmp_path / "out"
+    options = ("--wire-dtype", "bfloat16", "--workers", 3, "--iterations", 20, "--optimiser", "gd")
+    assert train(*options, "--output", first).returncode == 0
+    start = first / "parameters.npz"
+    completed = train(*options, "--start", start, "--compare", "uncoded,harmonic", "--output", out)
+    assert completed.returncode == 0, completed.stderr
+    assert "; messages of bfloat16; seed 0." in " ".join(completed.stdout.split())
+    assert "messages of bfloat16" in check_page(out / "comparison.html")
+    before = [json.loads(line)["loss"] for line in (first / "rounds.jsonl").read_text().splitlines()]
+    for name in ("uncoded", "harmonic"):
+        result = result_of(out / name)
+        assert result["configuration"]["wire_dtype"] == "bfloat16" and result["configuration"]["start"] == str(start)
+        loss = [json.loads(line)["loss"] for line in (out / name / "rounds.jsonl").read_text().splitlines()]
+        assert loss[-1] < loss[0] < before[-1]
+
+
 def test_libsvm_files_can_be_trained_on(tmp_path):
     rng = np.random.default_rng(0)
     X = rng.standard_normal((200, 5))
@@ -474,6 +532,12 @@ BAD = [
     (["--output", "full"], "output must be a new or empty directory, so that no result is lost, got"),
     (["--output", "nan.svm"], "output must be a directory, got the file"),
     (["--dtype", "float16"], "float16"),
+    (["--wire-dtype", "float32"], "float32"),
+    (["--wire-dtype", "float16", "--dtype", "float64"], "wire_dtype must be None with dtype float64, got float16"),
+    (
+        ["--wire-dtype", "float16", "--start", "few.npz"],
+        "start must hold 2145 parameters of float32, got shape (3,) of float64",
+    ),
     (
         ["--optimiser", "lbfgs", "--rate", "1"],
         "rate must be left out with optimiser lbfgs, which searches for it, got 1",
@@ -565,5 +629,5 @@ def test_a_costly_grouping_is_warned_of_once(monkeypatch, tmp_path):
 def test_help_and_version():
     assert "gradcode 0.1.0" in subprocess.run([*TRAIN[:-1], "--version"], capture_output=True, text=True).stdout
     helped = train("--help").stdout
-    for option in ("--workers", "--stragglers", "--delay-kind", "--output"):
+    for option in ("--workers", "--stragglers", "--wire-dtype", "--delay-kind", "--output"):
         assert option in helped

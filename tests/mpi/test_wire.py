@@ -33,7 +33,7 @@ NAMES = st.text(min_size=1).filter(lambda name: len(name.encode()) <= NAME_BYTES
     length=st.integers(0, 2**40),
     ns=st.integers(0, 2**63),
     memory=st.integers(0, 2**63),
-    dtype=st.sampled_from(["float32", "float64", "uint8"]),
+    dtype=st.sampled_from(["float32", "float64", "uint8", "float16", "uint16"]),
     scalars=st.lists(st.dictionaries(NAMES, st.floats(allow_nan=False), max_size=MAX_SCALARS), max_size=3),
     data=st.data(),
 )
@@ -66,7 +66,7 @@ GOOD = pack_note(Header(Kind.RESULT, 3, 0, 1, 80, 80, 5, F64))
         (lambda n: n[:63], "at least 64 bytes, got 63"),
         (lambda n: b"", "at least 64 bytes, got 0"),
         (lambda n: b"HTTP" + n[4:], "magic must be b'GRCD', got b'HTTP'"),
-        (lambda n: n[:4] + struct.pack("<H", 1) + n[6:], "version must be 2, got 1"),
+        (lambda n: n[:4] + struct.pack("<H", 1) + n[6:], "version must be 3, got 1"),
         (lambda n: n[:6] + struct.pack("<H", 99) + n[8:], "kind must be one of .*, got 99"),
         (lambda n: n[:48] + struct.pack("<H", 7) + n[50:], "dtype must be one of .*, got 7"),
         (lambda n: n + b"\0", "wrong size of 65 bytes"),

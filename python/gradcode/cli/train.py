@@ -14,7 +14,17 @@ from gradcode.errors import GradCodeError, GradCodeWarning
 from gradcode.schemes.grouped import Prefer
 from gradcode.schemes.ye_abbe import Nodes
 from gradcode.train.cache import default_cache
-from gradcode.train.config import Code, DelayKind, DType, LossName, OptimiserName, Scheme, TrainConfig, variants
+from gradcode.train.config import (
+    Code,
+    DelayKind,
+    DType,
+    LossName,
+    OptimiserName,
+    Scheme,
+    TrainConfig,
+    WireDType,
+    variants,
+)
 from gradcode.train.job import Job
 from gradcode.train.losses import LOSSES
 from gradcode.train.presets import PRESETS, PresetName
@@ -201,8 +211,21 @@ def train(
         ),
     ] = 0,
     dtype: Annotated[
-        DType, typer.Option(rich_help_panel=_OPTIMISATION, help="Type of data, parameters and messages.")
-    ] = "float64",
+        DType | None,
+        typer.Option(
+            rich_help_panel=_OPTIMISATION,
+            help="Type of data, parameters, gradients and, without --wire-dtype, messages. "
+            f"Default: {Source.dtype}, or float32 with --wire-dtype.",
+        ),
+    ] = None,
+    wire_dtype: Annotated[
+        WireDType | None,
+        typer.Option(
+            rich_help_panel=_SCHEME,
+            help="Send messages in 16 bits, rounded once from float32, which data, parameters and gradients then are. "
+            "bfloat16 has the range of float32; float16 three more bits, but nothing above 65504.",
+        ),
+    ] = None,
     chunks: Annotated[
         int,
         typer.Option(
@@ -277,7 +300,7 @@ def train(
                     test_share=_first(test_share, Source.test_share),
                     target=LOSSES[loss].target,
                     seed=seed,
-                    dtype=dtype,
+                    dtype=dtype or (Source.dtype if wire_dtype is None else "float32"),
                     **about,
                 ),
                 loss=loss,
@@ -292,6 +315,7 @@ def train(
                 start=None if start is None else str(start.absolute()),
                 seed=seed,
                 chunks=chunks,
+                wire_dtype=wire_dtype,
                 delay=delay,
                 delayed=delayed,
                 delay_kind=delay_kind,

@@ -31,6 +31,7 @@ def run(
     gradient_size: int,
     data: Callable[[Subset], Any] | None = None,
     dtype: npt.DTypeLike = np.float64,
+    wire_dtype: Any = None,
     comm: MPI.Comm | None = None,
     chunks: int = 1,
     seed: int = 0,
@@ -63,7 +64,11 @@ def run(
         ``data(subset)`` runs once for each chunk on each worker that holds it, before the first round; what it
         returns is ``task.data``. ``subset.slice(n_rows)`` are the rows to load.
     dtype : dtype
-        float32 or float64, of parameters, gradients and messages.
+        float32 or float64, of parameters and gradients, and of messages without `wire_dtype`.
+    wire_dtype : {"float16", "bfloat16"}, optional
+        With float32: messages of 16 bits, half as long; gradients are still added up, and messages decoded, in float32.
+        bfloat16 keeps 8 bits of a number and the range of float32; float16 keeps 11, but nothing above 65504 or below
+        6e-8. A sum that comes out infinite is refused by ``cluster.gradient``.
     comm : MPI.Comm, optional
         Default: COMM_WORLD.
     chunks : int
@@ -75,8 +80,9 @@ def run(
     goodbye_seconds : float
         How long the master waits, after `main`, for workers that are still computing.
     patience : float
-        Survivors whose condition is so bad that more than about half the digits would be lost (above 1e4 for float32,
-        1e8 for float64) wait for others until the round has lasted so many times the median, and are decoded then.
+        Survivors whose condition is so bad that more than about half the digits of the messages would be lost (above
+        1e8 for float64, 1e4 for float32, 45 for float16, 16 for bfloat16) wait for others until the round has lasted
+        so many times the median, and are decoded then.
 
     Returns
     -------
@@ -100,7 +106,7 @@ def run(
 
     from gradcode.mpi.session import run_session
 
-    plan = Plan(main, scheme, gradient, gradient_size, data, dtype, chunks, seed, goodbye_seconds, patience)
+    plan = Plan(main, scheme, gradient, gradient_size, data, dtype, chunks, seed, goodbye_seconds, patience, wire_dtype)
     result: Result | None = run_session(plan, configuration or {}, world if comm is None else comm)
     return result
 

@@ -44,6 +44,7 @@ def admit(plan: Plan, configuration: Mapping[str, object], comm: MPI.Comm) -> st
             "scheme fingerprint": plan.scheme.fingerprint(),
             "gradient_size": int(plan.gradient_size),
             "dtype": np.dtype(plan.dtype).name,
+            "wire_dtype": plan.wire_name,
             "chunks": int(plan.chunks),
             "seed": int(plan.seed),
             "gradcode version": __version__,
@@ -57,7 +58,8 @@ def _check_memory(plan: Plan) -> None:
     """Refuse what cannot fit the master's memory."""
     # The model pool (two buffers, and one more for each worker that lags), a message from every worker, the sum.
     scheme, size, dtype = plan.scheme, plan.gradient_size, np.dtype(plan.dtype)
-    needed = (3 * size + scheme.n_workers * scheme.message_size(size, dtype)) * dtype.itemsize
+    messages = scheme.n_workers * scheme.message_size(size, dtype) * plan.message_dtype.itemsize
+    needed = 3 * size * dtype.itemsize + messages
     logger.info("the master's buffers take %.1f MiB", needed / 2**20)
     if "SC_PHYS_PAGES" not in os.sysconf_names:
         return

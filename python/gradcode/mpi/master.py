@@ -69,8 +69,8 @@ class MasterEngine:
         How many subsets each worker holds.
     gradient_size, message_size : int
         Elements of a model and of a message.
-    dtype : dtype
-        Of both.
+    dtype, message_dtype : dtype
+        Of a model and of a message.
     """
 
     def __init__(
@@ -82,6 +82,7 @@ class MasterEngine:
         gradient_size: int,
         message_size: int,
         dtype: np.dtype[Any],
+        message_dtype: np.dtype[Any],
     ) -> None:
         self._data = data
         self._control = control
@@ -89,7 +90,7 @@ class MasterEngine:
         self._size = gradient_size
         self._dtype = dtype
         self._inboxes = [
-            Inbox(data, worker, rank, count, np.empty(message_size, dtype))
+            Inbox(data, worker, rank, count, np.empty(message_size, message_dtype))
             for worker, (rank, count) in enumerate(zip(ranks, held, strict=True))
         ]
         self._pool: list[_Model] = []

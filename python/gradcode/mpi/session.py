@@ -74,10 +74,11 @@ def _lead(
     """Run `main` on the master and see the workers off: what it returned, what it raised, who has not left."""
     scheme, size, dtype = plan.scheme, plan.gradient_size, np.dtype(plan.dtype)
     message_size = scheme.message_size(size, dtype)
-    logger.info("%r: gradients of %d %s, messages of %d", scheme, size, dtype, message_size)
+    wire = plan.wire_name or dtype.name
+    logger.info("%r: gradients of %d %s, messages of %d %s", scheme, size, dtype, message_size, wire)
     held = [len(scheme.subsets(worker)) for worker in range(scheme.n_workers)]
-    engine = MasterEngine(data, control, ranks, held, size, message_size, dtype)
-    cluster = Cluster(engine, scheme, size, dtype, interrupts, plan.patience)
+    engine = MasterEngine(data, control, ranks, held, size, message_size, dtype, plan.message_dtype)
+    cluster = Cluster(engine, scheme, size, dtype, interrupts, plan.patience, plan.wire_dtype)
     result, error = None, None
     try:
         with interrupts.exposed():

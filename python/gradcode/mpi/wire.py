@@ -37,7 +37,7 @@ __all__ = [
     "unpack_note",
 ]
 
-VERSION = 2
+VERSION = 3
 MASTER = 0  # the master's rank
 PIECE_BYTES = 64 * 2**20
 # Each rank has at most one message under way, so a few tags are enough to tell neighbouring rounds apart.
@@ -49,7 +49,14 @@ _HEADER = struct.Struct("<4sHHqIIQQQHHQ4x")
 _SCALAR = struct.Struct(f"<{NAME_BYTES}sIxxxxd")
 HEADER_BYTES = _HEADER.size
 
-_DTYPE_CODES: dict[np.dtype[Any], int] = {np.dtype(np.uint8): 0, np.dtype(np.float32): 1, np.dtype(np.float64): 2}
+# NumPy has no bfloat16: such messages are arrays of uint16.
+_DTYPE_CODES: dict[np.dtype[Any], int] = {
+    np.dtype(np.uint8): 0,
+    np.dtype(np.float32): 1,
+    np.dtype(np.float64): 2,
+    np.dtype(np.float16): 3,
+    np.dtype(np.uint16): 4,
+}
 _DTYPES = {code: dtype for dtype, code in _DTYPE_CODES.items()}
 
 # Payloads are the arrays themselves.

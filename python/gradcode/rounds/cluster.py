@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gradcode import kernels
 from gradcode._validate import check_dtype, check_int, check_number
 from gradcode.errors import GradCodeError, WorkerFailed
 from gradcode.rounds.engine import Abandoned, Arrived, Engine, Event, Failed, Joined
@@ -85,12 +86,14 @@ class Cluster:
     gradient_size : int
         Number of parameters, and of elements of a gradient, l.
     dtype : dtype
-        float32 or float64, of parameters, gradients and messages.
+        float32 or float64, of parameters and gradients, and of messages without `wire_dtype`.
     interrupts : Interrupts, optional
         Asked between events: after a signal the round is given up and KeyboardInterrupt raised.
     patience : float
-        Survivors whose condition number is above 1e4 (float32) or 1e8 (float64) wait for others until the round has
-        lasted so many times the usual, and are decoded then.
+        Survivors whose condition number is above 1e8 (float64 messages), 1e4 (float32), 45 (float16) or 16 (bfloat16)
+        wait for others until the round has lasted so many times the usual, and are decoded then.
+    wire_dtype : {"float16", "bfloat16"}, optional
+        Of messages, where that is another type.
 
     Attributes
     ----------
@@ -110,15 +113,18 @@ class Cluster:
         dtype: npt.DTypeLike = np.float64,
         interrupts: Interrupts | None = None,
         patience: float = PATIENCE,
+        wire_dtype: Any = None,
     ) -> None:
         self.scheme = scheme
         self.gradient_size = check_int("gradient_size", gradient_size, 1)
         self.dtype = check_dtype("dtype", dtype)
+        self.wire_dtype = kernels.wire_name(wire_dtype, self.dtype)
         self.log: list[RoundRecord] = []
         self.peak_memory = [0] * scheme.n_workers
         self._engine = engine
-        self._decoder = scheme.decoder(self.gradient_size, self.dtype)
-        self._rounds = Rounds(scheme.n_workers, scheme.survivors(CONDITION_LIMIT[self.dtype]))
+        self._decoder = scheme.decoder(self.gradient_size, self.dtype, wire_dtype=self.wire_dtype)
+        limit = CONDITION_LIMIT[kernels.message_dtype(self.dtype, self.wire_dtype)]
+        self._rounds = Rounds(scheme.n_workers, scheme.survivors(limit))
         self.interrupts = interrupts or Interrupts()
         self._patience = check_number("patience", patience, 0)
         self._recent: deque[float] = deque(maxlen=_RECENT_ROUNDS)
@@ -146,6 +152,9 @@ class Cluster:
         ------
         WorkerFailed
             If the gradient function or the loader raised on a worker. The cluster cannot be used afterwards.
+        GradCodeError
+            If the sum is not finite though the messages were of 16 bits, of which it may be the fault. The cluster
+            stays usable.
         KeyboardInterrupt
             If the run was interrupted. The round is given up; the cluster stays usable.
         """
@@ -183,7 +192,7 @@ class Cluster:
             self._execute(self._rounds.cancel())
             raise
         decoding = time.perf_counter()
-        result = self._decoder.result(out)
+        result: npt.NDArray[Any] = self._decoder.result(out)
         finished = time.perf_counter()
         self._recent.append(min(could_settle, decoding) - started)  # without the wait, or it would grow and grow
         used = self._decoder.used
@@ -203,7 +212,26 @@ class Cluster:
                 seconds_up=spent.seconds_up,
             )
         )
+        if self.wire_dtype is not None:
+            self._check_finite(result)
         return result
+
+    def _check_finite(self, result: npt.NDArray[Any]) -> None:
+        """Refuse a sum that messages of 16 bits have spoilt."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = result.sum()  # what is not finite stays so, and no array of truths is made
+        if np.isfinite(total) or (finite := np.isfinite(result)).all():
+            return
+        why, instead = (
+            ("which holds numbers up to 65504", "bfloat16 or float32")
+            if self.wire_dtype == "float16"
+            else ("whose range is that of float32", "float32")
+        )
+        raise GradCodeError(
+            f"the sum of all gradients must be finite, but {result.size - np.count_nonzero(finite)} of its "
+            f"{result.size} elements are not in round {self._rounds.round}, with messages of {self.wire_dtype}, {why}; "
+            f"send {instead}, unless a gradient was not finite itself"
+        )
 
     def _settle(self) -> None:
         """Decode what has arrived, though the condition is bad: nothing better has come in time."""

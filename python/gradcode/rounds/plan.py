@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from gradcode import kernels
 from gradcode._validate import check_dtype, check_int, check_number
 from gradcode.rounds.cluster import PATIENCE, Cluster
 from gradcode.rounds.task import Gradient, Load
@@ -28,6 +31,17 @@ class Plan:
     seed: int
     goodbye_seconds: float
     patience: float = PATIENCE
+    wire_dtype: Any = None
+
+    @property
+    def message_dtype(self) -> np.dtype[Any]:
+        """Element type of the buffers of messages: uint16 where they are of bfloat16, which NumPy has not."""
+        return kernels.message_dtype(self.dtype, self.wire_dtype)
+
+    @property
+    def wire_name(self) -> str | None:
+        """The type of 16 bits that messages have; None where it is that of the gradients."""
+        return kernels.wire_name(self.wire_dtype, self.dtype)
 
     def check(self) -> None:
         """Refuse what cannot be run, naming the argument, the rule and the value."""
@@ -40,6 +54,7 @@ class Plan:
             raise TypeError(f"scheme must be a GradientCode, got {type(self.scheme).__name__}")
         check_int("gradient_size", self.gradient_size, 1)
         check_dtype("dtype", self.dtype)
+        kernels.wire_name(self.wire_dtype, self.dtype)
         check_int("chunks", self.chunks, 1)
         check_int("seed", self.seed, 0)
         check_number("goodbye_seconds", self.goodbye_seconds, 0)

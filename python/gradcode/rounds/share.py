@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gradcode.rounds.message import Message
 from gradcode.rounds.plan import Plan
 from gradcode.rounds.task import Task
 
@@ -44,15 +45,15 @@ class Share:
             for position, subset in enumerate(subsets)
             for number, chunk in enumerate(subset.split(plan.chunks))
         ]
-        self.message = np.empty(plan.scheme.message_size(plan.gradient_size, self._dtype), self._dtype)
+        self._message = Message(plan, worker, parts=len(self._parts))
+        self.message = self._message.buffer
 
     def compute(
         self, params: npt.NDArray[Any], round_: int, wanted: Callable[[int], bool]
     ) -> tuple[dict[str, float], ...] | None:
         """Fill `message`; return the scalars of each subset, or None if the round ended meanwhile."""
         scalars: tuple[dict[str, float], ...] = tuple({} for _ in range(self._held))
-        first = True
-        for position, number, subset, data in self._parts:
+        for place, (position, number, subset, data) in enumerate(self._parts):
             if not wanted(round_):
                 return None
             task = Task(data, subset, number, self._worker, round_, self._plan.seed, wanted)
@@ -68,8 +69,8 @@ class Share:
                 scalars[position][name] = scalars[position].get(name, 0.0) + float(value)
             if len(scalars[position]) > MAX_SCALARS:
                 raise ValueError(f"gradient may report at most {MAX_SCALARS} scalars, got {sorted(scalars[position])}")
-            self._plan.scheme.encode_part(self._worker, position, vector, self.message, accumulate=not first)
-            first = False
+            self._message.add(position, vector, accumulate=place > 0)
+        self._message.complete()
         return scalars
 
     def _check_vector(self, vector: Any) -> None:

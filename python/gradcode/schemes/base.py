@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from gradcode import kernels
-from gradcode._validate import check_int, check_workers
+from gradcode._validate import check_dtype, check_int, check_workers
 from gradcode.codes import Condition
 from gradcode.errors import CodeParameterError, NotDecodable
+from gradcode.kernels.arrays import wire_of
+from gradcode.kernels.tables import rounded
 from gradcode.schemes.decoder import Check, Decoder
 from gradcode.schemes.stability import glance, worst_condition
 from gradcode.schemes.subset import Subset
@@ -84,29 +86,31 @@ class GradientCode(ABC):
         """
         return kernels.message_size(gradient_size, self.communication, dtype)
 
-    def encode(
-        self, worker: int, gradients: npt.NDArray[Any] | Sequence[npt.NDArray[Any]], out: npt.NDArray[Any] | None = None
-    ) -> npt.NDArray[Any]:
+    def encode(self, worker: int, gradients: Any, out: Any = None, *, wire_dtype: Any = None) -> Any:
         """Message of `worker`.
 
         Parameters
         ----------
         worker : int
             In 0..n_workers-1.
-        gradients : ndarray, shape (l,), or sequence of them
+        gradients : array, shape (l,), or list or tuple of them
             If the scheme is `summed`, the gradient over the worker's share; otherwise the gradients over
-            ``subsets(worker)``, in that order. float32 or float64, contiguous; never copied.
-        out : ndarray, shape (message_size(l, dtype),), optional
+            ``subsets(worker)``, in that order. float32 or float64, contiguous; never copied. NumPy arrays, or any
+            others that `gradcode.kernels.encode` takes.
+        out : array, shape (message_size(l, dtype),), optional
             Where to put the message; must not overlap the gradients.
+        wire_dtype : {None, "float16", "bfloat16"}, optional
+            Type of a message of 16 bits, from float32 gradients; `out` is then of
+            ``gradcode.kernels.message_dtype("float32", wire_dtype)``. By default that of the gradients.
 
         Returns
         -------
-        ndarray, shape (message_size(l, dtype),)
-            `out`, or a new array.
+        array, shape (message_size(l, dtype),)
+            `out`, or a new array of the kind of the first gradient.
         """
         (worker,) = check_workers("worker", [worker], self.n_workers)
         if self.summed:
-            if not isinstance(gradients, np.ndarray):
+            if isinstance(gradients, (list, tuple)):
                 raise TypeError(f"gradients must be one array for a summed scheme, got {type(gradients).__name__}")
             gradients = [gradients]
         elif not isinstance(gradients, (list, tuple)):
@@ -114,12 +118,55 @@ class GradientCode(ABC):
         held = len(self.subsets(worker))
         if len(gradients) != held:
             raise ValueError(f"gradients must be the {held} gradients that worker {worker} holds, got {len(gradients)}")
-        return kernels.encode(self.coefficients(worker), cast(Sequence[npt.NDArray[Any]], gradients), out)
+        return kernels.encode(self.coefficients(worker), gradients, out, wire_dtype=wire_dtype)
 
-    def encode_part(
-        self, worker: int, position: int, gradient: npt.NDArray[Any], out: npt.NDArray[Any], *, accumulate: bool
-    ) -> None:
+    def encode_plan(
+        self,
+        worker: int,
+        gradient_size: int,
+        dtype: npt.DTypeLike = np.float64,
+        *,
+        wire_dtype: Any = None,
+        num_threads: int | None = None,
+    ) -> kernels.EncodePlan:
+        """Prepare the messages of `worker`: ``plan.encode(gradients, out)`` has everything but NumPy buffers settled.
+
+        Parameters
+        ----------
+        worker : int
+            In 0..n_workers-1.
+        gradient_size : int
+            Number of elements l of a gradient.
+        dtype : dtype
+            Of gradients, float32 or float64.
+        wire_dtype : {None, "float16", "bfloat16"}, optional
+            Type of messages of 16 bits.
+        num_threads : int, optional
+            At most so many threads; by default the number of `gradcode.kernels.set_num_threads`.
+
+        Returns
+        -------
+        EncodePlan
+            It takes a list of the gradients over ``subsets(worker)``, or a single one without a list.
+
+        Examples
+        --------
+        >>> import numpy as np, gradcode
+        >>> scheme = gradcode.design(n_workers=3, stragglers=1, communication=2)
+        >>> gradient, message = np.arange(6.0), np.empty(scheme.message_size(6))
+        >>> plan = scheme.encode_plan(2, gradient_size=6)
+        >>> np.array_equal(plan.encode(gradient, message), scheme.encode(2, gradient))
+        True
+        """
+        (worker,) = check_workers("worker", [worker], self.n_workers)
+        table = ("coefficients", self.coefficients(worker))
+        return kernels.EncodePlan(*self._planned(table, gradient_size, dtype, wire_dtype), num_threads)
+
+    def encode_part(self, worker: int, position: int, gradient: Any, out: Any, *, accumulate: bool) -> None:
         """Add one gradient to a message under way, so that no more than one gradient need be held.
+
+        The message under way has the type of the gradients; one of 16 bits is rounded from it when it is complete,
+        by ``gradcode.kernels.encode([1], message, wire_dtype=...)``.
 
         Parameters
         ----------
@@ -128,9 +175,9 @@ class GradientCode(ABC):
         position : int
             Which of ``subsets(worker)`` the gradient belongs to. Gradients of several parts of one subset may
             be given one after the other: their sum is what counts.
-        gradient : ndarray, shape (l,)
+        gradient : array, shape (l,)
             float32 or float64, contiguous.
-        out : ndarray, shape (message_size(l, dtype),)
+        out : array, shape (message_size(l, dtype),)
             The message under way.
         accumulate : bool
             False for the first part (`out` is overwritten), True for the others.
@@ -138,6 +185,8 @@ class GradientCode(ABC):
         (worker,) = check_workers("worker", [worker], self.n_workers)
         coefficients = self.coefficients(worker)
         position = check_int("position", position, 0, len(coefficients) - 1)
+        if (wire := wire_of(out)) is not None:
+            raise TypeError(f"out must be of the type of the gradients, got {wire}: 16-bit messages are rounded once")
         kernels.encode(coefficients[position : position + 1], [gradient], out, accumulate=accumulate)
 
     @cached_property
@@ -218,11 +267,66 @@ class GradientCode(ABC):
             weights[:, [column[w] for w in survivors.system_workers(index)]] = survivors.solution(index).weights
         return weights
 
+    def decode_plan(
+        self,
+        workers: Iterable[int],
+        gradient_size: int,
+        dtype: npt.DTypeLike = np.float64,
+        *,
+        wire_dtype: Any = None,
+        num_threads: int | None = None,
+    ) -> kernels.DecodePlan:
+        """Prepare decoding from `workers`: ``plan.decode(messages, out)`` has everything but NumPy buffers settled.
+
+        Parameters
+        ----------
+        workers : iterable of int
+            Distinct workers that answered, in any order; the plan takes a list of their messages in this order.
+        gradient_size : int
+            Number of elements l of a gradient.
+        dtype : dtype
+            Of the sum, float32 or float64.
+        wire_dtype : {None, "float16", "bfloat16"}, optional
+            Type of messages of 16 bits.
+        num_threads : int, optional
+            At most so many threads; by default the number of `gradcode.kernels.set_num_threads`.
+
+        Returns
+        -------
+        DecodePlan
+            Of the weights that `weights` gives.
+
+        Raises
+        ------
+        NotDecodable
+            If they are too few.
+
+        Examples
+        --------
+        >>> import numpy as np, gradcode
+        >>> scheme = gradcode.design(n_workers=3, stragglers=1, communication=2)
+        >>> messages = [scheme.encode(worker, np.arange(6.0)) for worker in (2, 0)]
+        >>> plan = scheme.decode_plan([2, 0], gradient_size=6)
+        >>> np.allclose(plan.decode(messages, np.empty(6)), np.arange(6.0))
+        True
+        """
+        table = ("weights", self.weights(workers))
+        return kernels.DecodePlan(*self._planned(table, gradient_size, dtype, wire_dtype), num_threads)
+
+    def _planned(
+        self, table: tuple[str, npt.NDArray[np.float64]], gradient_size: int, dtype: npt.DTypeLike, wire_dtype: Any
+    ) -> tuple[npt.NDArray[Any], int, int, np.dtype[Any], np.dtype[Any]]:
+        """Return the arguments of a plan; `table` comes with its name."""
+        message_size, message_dtype = self.message_size(gradient_size, dtype), kernels.message_dtype(dtype, wire_dtype)
+        checked = check_dtype("dtype", dtype)
+        return rounded(*table, checked), gradient_size, message_size, checked, message_dtype
+
     def decoder(
         self,
         gradient_size: int,
         dtype: npt.DTypeLike = np.float64,
         *,
+        wire_dtype: Any = None,
         check: Check | None = None,
         replica_error: float = 0.0,
     ) -> Decoder:
@@ -234,6 +338,8 @@ class GradientCode(ABC):
             Number of elements l of a gradient.
         dtype : dtype
             Of messages and sum.
+        wire_dtype : {None, "float16", "bfloat16"}, optional
+            Type of messages of 16 bits, where the sum is float32.
         check : {"projection"}, optional
             Look for corrupted messages; see `gradcode.Decoder`.
         replica_error : float
@@ -242,9 +348,10 @@ class GradientCode(ABC):
         Warns
         -----
         PrecisionWarning
-            If float32 messages may lose more than four digits in the worst case, or there is nothing to check.
+            If messages of 32 or 16 bits may lose more than half their digits in the worst case, or there is nothing to
+            check.
         """
-        return Decoder(self, gradient_size, dtype, check=check, replica_error=replica_error)
+        return Decoder(self, gradient_size, dtype, wire_dtype=wire_dtype, check=check, replica_error=replica_error)
 
     @staticmethod
     def from_coefficients(

@@ -4,6 +4,9 @@ With r survivors of a system of rank p the r − p vectors N that the survivors'
 messages to zero, up to rounding: N·X = 0, messages in the rows of X. Instead of the whole product, N·(X·v) is looked
 at, for a random vector v of ±1 that nobody can know before: one pass over the messages, 1/m of the work of decoding.
 What one worker has added shows along that worker's column of N, so from two surplus messages on it can be told who.
+
+Messages of 16 bits are so coarse that what a random vector adds by chance would hide errors of some percent. Of them
+the whole product N·X is looked at, which rounding cannot make larger than a known share of X.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from gradcode.kernels.types import roundoff, widened
 from gradcode.schemes.systems import System
 
 __all__ = ["Finding", "examine"]
@@ -55,6 +59,7 @@ def examine(
     messages: Sequence[npt.NDArray[Any]],
     terms: int,
     replica_error: float,
+    wire: str | None = None,
 ) -> Finding:
     """Compare the messages of one system.
 
@@ -70,6 +75,8 @@ def examine(
         How many blocks a message is the sum of.
     replica_error : float
         How far, relatively, gradients that should be the same may differ.
+    wire : {None, "float16", "bfloat16"}
+        The type of the messages, where they are of 16 bits.
     """
     everybody = tuple(range(len(columns)))
     if system.enough is not None:
@@ -77,25 +84,37 @@ def examine(
     survivors = system.matrix[:, list(columns)]
     scales = np.ones(len(columns)) if system.scales is None else system.scales[list(columns)]
     contradictions = _null_space(survivors)
-    largest = max(float(np.abs(message).max()) for message in messages)
+    largest = max(_largest(message, wire) for message in messages)
     if len(contradictions) == 0 or not math.isfinite(largest):
         return Finding(everybody)
     lengths = np.linalg.norm(contradictions, axis=0)
     unseen = tuple(np.flatnonzero(lengths <= _INVISIBLE).tolist())
     if largest == 0:
         return Finding(unseen)
-    projected, size = _project(messages, scales, largest)
-    shown = contradictions @ projected
-    eps = float(np.finfo(messages[0].dtype).eps)
+    eps = float(np.finfo(messages[0].dtype if wire is None else np.float32).eps)
     allowed = max(_THRESHOLD_EPS * eps * max(1.0, math.sqrt(terms / _TERMS)), _REPLICAS * replica_error)
+    if wire is None:
+        projected, size = _project(messages, scales, largest)
+        shown = (contradictions @ projected)[:, np.newaxis]
+    else:
+        shown, size = _multiply(contradictions, messages, scales, largest, wire)
+        relative, tiny = roundoff(wire)
+        tiny_size = tiny / largest * math.sqrt(len(messages[0])) * float(np.linalg.norm(1 / scales))
+        allowed += relative + tiny_size / size
     excess = float(np.linalg.norm(shown)) / size / allowed
     if excess <= 1:
         return Finding(unseen, excess)
     # Without one message the others contradict each other by what is not along its column of N.
-    directions = contradictions / np.where(lengths > 0, lengths, 1)
-    without = np.linalg.norm(shown[:, np.newaxis] - directions * (shown @ directions), axis=0) / size / allowed
+    directions = (contradictions / np.where(lengths > 0, lengths, 1)).T[:, :, np.newaxis]
+    along = directions * (directions.transpose(0, 2, 1) @ shown)
+    without = np.linalg.norm(shown - along, axis=(1, 2)) / size / allowed
     suspects = np.flatnonzero(without <= 1)
     return Finding(unseen, excess, int(suspects[0]) if len(suspects) == 1 and len(contradictions) > 1 else None)
+
+
+def _largest(message: npt.NDArray[Any], wire: str | None) -> float:
+    parts = (message[start : start + _CHUNK] for start in range(0, len(message), _CHUNK))
+    return max(float(np.abs(widened(part, wire)).max()) for part in parts)
 
 
 def _null_space(matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -120,3 +139,22 @@ def _project(
             projected[i] += part @ signs
             squares[i] += part @ part
     return projected / scales, float(np.sqrt((squares / scales**2).sum()))
+
+
+def _multiply(
+    contradictions: npt.NDArray[np.float64],
+    messages: Sequence[npt.NDArray[Any]],
+    scales: npt.NDArray[np.float64],
+    largest: float,
+    wire: str,
+) -> tuple[npt.NDArray[np.float64], float]:
+    """A square root of N·X·Xᵀ·Nᵀ, as telling as N·X, and the Frobenius norm of X, in units of `largest`."""
+    gram, squares = np.zeros((len(contradictions), len(contradictions))), 0.0
+    for start in range(0, len(messages[0]), _CHUNK):
+        parts = [widened(message[start : start + _CHUNK], wire) for message in messages]
+        chunk = np.array(parts, np.float64) / (largest * scales[:, np.newaxis])
+        shown = contradictions @ chunk
+        gram += shown @ shown.T
+        squares += float(np.vdot(chunk, chunk))
+    values, vectors = np.linalg.eigh(gram)
+    return vectors * np.sqrt(np.maximum(values, 0)), math.sqrt(squares)

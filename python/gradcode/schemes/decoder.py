@@ -6,7 +6,7 @@ import logging
 import math
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from gradcode import kernels
 from gradcode._validate import check_dtype, check_int, check_number, check_workers
 from gradcode.errors import CorruptedMessage, NotDecodable, PrecisionWarning
+from gradcode.kernels.arrays import is_elsewhere, like, new, view, view_out, where, wire_of
 from gradcode.schemes.corruption import Finding, examine
 from gradcode.schemes.estimate import Estimate, least_squares
 
@@ -26,8 +27,15 @@ logger = logging.getLogger("gradcode")
 
 Check = Literal["projection"]
 
-# Above this condition number more survivors are waited for: about half the digits of the type are left.
-CONDITION_LIMIT = {np.dtype(np.float32): 1e4, np.dtype(np.float64): 1e8}
+# Above this condition number more survivors are waited for: about half the digits of the messages' type are left.
+# The keys are what `gradcode.kernels.message_dtype` returns; uint16 holds bfloat16.
+CONDITION_LIMIT: dict[np.dtype[Any], float] = {
+    np.dtype(np.float32): 1e4,
+    np.dtype(np.float64): 1e8,
+    np.dtype(np.float16): 45,
+    np.dtype(np.uint16): 16,
+}
+_DIGITS = {"float32": 7, "float16": 3, "bfloat16": 2}
 
 
 class Decoder:
@@ -44,13 +52,15 @@ class Decoder:
         Number of elements l of a gradient.
     dtype : dtype
         float32 or float64, of messages and result.
+    wire_dtype : {None, "float16", "bfloat16"}, optional
+        Type of the messages, where they are of 16 bits and the result is float32.
     check : {"projection"}, optional
         Look for corrupted messages. Where more messages of a group are at hand than decoding needs, one that
         contradicts the others is noticed; with two or more to spare of an MDS code it is known whose it is, and left
         out (see `corrupted`), and so it is with other codes, unless several could be the wrong one. Without any to
-        spare there is nothing to compare (see `unchecked`). It costs 1/m of the decoding, and finds one corrupted
-        message a group, from about 1e-5 (float32) of the message on; not a worker that knows the others' messages and
-        lies to fit.
+        spare there is nothing to compare (see `unchecked`). It costs 1/m of the decoding (more with messages of 16
+        bits), and finds one corrupted message a group, from about 1e-5 (float32), 1e-3 (float16) or 1e-2 (bfloat16) of
+        the message on; not a worker that knows the others' messages and lies to fit.
     replica_error : float
         With `check`: how far, relatively, gradients that should be the same may differ between workers; on one kind of
         processor they are equal to the bit, on GPUs 1e-5 is common in float32.
@@ -58,7 +68,8 @@ class Decoder:
     Warns
     -----
     PrecisionWarning
-        If float32 messages may lose more than four digits in the worst case, or no worker can ever be checked.
+        If messages of 32 or 16 bits may lose more than half their digits in the worst case, or no worker can ever be
+        checked.
 
     Examples
     --------
@@ -78,12 +89,15 @@ class Decoder:
         gradient_size: int,
         dtype: npt.DTypeLike = np.float64,
         *,
+        wire_dtype: Any = None,
         check: Check | None = None,
         replica_error: float = 0.0,
     ) -> None:
         self.scheme = scheme
         self.gradient_size = check_int("gradient_size", gradient_size, 1)
         self.dtype = check_dtype("dtype", dtype)
+        self.wire_dtype = kernels.wire_name(wire_dtype, self.dtype)
+        self._message_dtype = kernels.message_dtype(self.dtype, self.wire_dtype)
         if check is not None and check not in get_args(Check):
             raise ValueError(f"check must be one of {', '.join(get_args(Check))} or None, got {check!r}")
         self._check = check is not None
@@ -91,8 +105,9 @@ class Decoder:
         if self._replica_error and check is None:
             raise ValueError(f"replica_error needs check='projection', got {replica_error!r} without")
         self.message_size = scheme.message_size(self.gradient_size, self.dtype)
-        self._survivors = scheme.survivors(CONDITION_LIMIT[self.dtype])
+        self._survivors = scheme.survivors(CONDITION_LIMIT[self._message_dtype])
         self._messages: dict[int, npt.NDArray[Any]] = {}
+        self._kind: Any = None  # the first message: results are arrays of its kind
         self._folded: dict[int, tuple[int, ...]] = {}  # systems in the sum, with the workers used
         self._corrupted: dict[int, int] = {}  # by system
         self._unchecked: dict[int, tuple[int, ...]] = {}
@@ -102,14 +117,15 @@ class Decoder:
         self._warn()
 
     def _warn(self) -> None:
-        if self.dtype == np.float32:
-            worst, limit = self.scheme._apparent_condition, CONDITION_LIMIT[self.dtype]
+        name = self._type
+        if name in _DIGITS:
+            worst, limit = self.scheme._apparent_condition, CONDITION_LIMIT[self._message_dtype]
             if worst > limit:
                 known = "at least " if worst.kind == "lower bound" else ""
                 warnings.warn(
-                    f"float32 messages can lose {known}{math.log10(worst):.1f} of their 7 digits with {self.scheme!r}: "
-                    f"its worst condition is {known}{worst:.1e}, and survivors above {limit:.0e} wait for more; "
-                    "take float64, or another scheme",
+                    f"{name} messages can lose {known}{math.log10(worst):.1f} of their {_DIGITS[name]} digits with "
+                    f"{self.scheme!r}: its worst condition is {known}{worst:.1e}, and survivors above {limit:.2g} wait "
+                    f"for more; take {'float64' if self.wire_dtype is None else 'float32 messages'}, or another scheme",
                     PrecisionWarning,
                     stacklevel=4,
                 )
@@ -120,19 +136,26 @@ class Decoder:
                 stacklevel=4,
             )
 
+    @property
+    def _type(self) -> str:
+        """The name of the type of the messages."""
+        return self.wire_dtype or self.dtype.name
+
     def __repr__(self) -> str:
         state = "ready" if self.ready else f"waiting for some of workers {list(self.missing)}"
-        return f"<Decoder of {self.scheme!r}, {self.gradient_size} {self.dtype.name}: {state}>"
+        wire = "" if self.wire_dtype is None else f" from {self.wire_dtype}"
+        return f"<Decoder of {self.scheme!r}, {self.gradient_size} {self.dtype.name}{wire}: {state}>"
 
-    def add(self, worker: int, message: npt.NDArray[Any]) -> bool:
+    def add(self, worker: int, message: Any) -> bool:
         """Take the message of `worker`; return True once the sum is ready to be decoded.
 
         Parameters
         ----------
         worker : int
             In 0..n_workers-1, at most once.
-        message : ndarray, shape (message_size,)
-            What the worker's `encode` returned; of the decoder's dtype, contiguous. Kept by reference.
+        message : array, shape (message_size,)
+            What the worker's `encode` returned; of the decoder's dtype, or its `wire_dtype`, contiguous. A NumPy array
+            or another one in the memory of the host. Kept by reference.
 
         Raises
         ------
@@ -140,9 +163,7 @@ class Decoder:
             Naming what is wrong; the decoder is unchanged.
         """
         (worker,) = check_workers("worker", [worker], self.scheme.n_workers)
-        if not isinstance(message, np.ndarray) or message.dtype != self.dtype or not message.dtype.isnative:
-            got = getattr(message, "dtype", type(message).__name__)
-            raise TypeError(f"message must be a NumPy array of {self.dtype.name}, got {got}")
+        kind, message = message, self._own_view(message)
         if message.shape != (self.message_size,) or not message.flags.c_contiguous:
             raise ValueError(
                 f"message must be contiguous with shape ({self.message_size},), "
@@ -152,7 +173,27 @@ class Decoder:
             raise ValueError(f"worker {worker} is too late: the result has been taken; call reset() first")
         ready = self._survivors.add(worker)
         self._messages[worker] = message
+        if self._kind is None:
+            self._kind = kind
         return ready
+
+    def _own_view(self, message: Any) -> npt.NDArray[Any]:
+        """Return the memory of a message of the right type."""
+        if type(message) is np.ndarray and message.dtype == self._message_dtype:
+            return message
+        if is_elsewhere(message):
+            raise TypeError(
+                f"message must be in the memory of the host, got {where(message)}; "
+                "gradcode.kernels.decode takes messages that are not"
+            )
+        wanted = "uint16 (bfloat16)" if self.wire_dtype == "bfloat16" else self._message_dtype.name
+        try:
+            memory = view("message", message)
+        except TypeError as error:
+            raise TypeError(f"message must be a NumPy array of {wanted}, got {type(message).__name__}") from error
+        if memory.dtype != self._message_dtype or wire_of(message) not in (None, self.wire_dtype):
+            raise TypeError(f"message must be a NumPy array of {wanted}, got {getattr(message, 'dtype', memory.dtype)}")
+        return memory
 
     @property
     def ready(self) -> bool:
@@ -192,7 +233,8 @@ class Decoder:
     def settle(self) -> bool:
         """Wait for no better condition: take any set that can be decoded, until `reset`. Return whether that is so.
 
-        Sets whose condition number is above 1e4 (float32) or 1e8 (float64) otherwise wait for more messages.
+        Sets whose condition number is above 1e8 (float64 messages), 1e4 (float32), 45 (float16) or 16 (bfloat16)
+        otherwise wait for more messages.
         """
         return self._survivors.settle()
 
@@ -207,25 +249,30 @@ class Decoder:
         if ready is None or self._result is not None:
             return False
         if self._sum is None:
-            self._sum = np.empty(self.gradient_size, self.dtype)
+            self._sum = new(self.gradient_size, self.dtype, self._kind)
         try:
             self._fold_into(ready, self._sum)
         except CorruptedMessage:
             return False  # `result` says so
         return True
 
-    def result(self, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
+    @overload
+    def result(self, out: npt.NDArray[Any]) -> npt.NDArray[Any]: ...
+    @overload
+    def result(self, out: Any = None) -> Any: ...
+    def result(self, out: Any = None) -> Any:
         """The sum of all gradients, from all messages added.
 
         Parameters
         ----------
-        out : ndarray, shape (gradient_size,), optional
+        out : array, shape (gradient_size,), optional
             Where to put it: of the decoder's dtype, contiguous, not overlapping any message.
 
         Returns
         -------
-        ndarray, shape (gradient_size,)
-            `out`, or a new array that is the caller's. A later call, before `reset`, reads what this one returned.
+        array, shape (gradient_size,)
+            `out`, or a new array that is the caller's, of the kind of the first message. A later call, before `reset`,
+            reads what this one returned.
 
         Raises
         ------
@@ -236,12 +283,11 @@ class Decoder:
         """
         if not self.ready:
             raise NotDecodable(self._survivors.answered, self.missing)
-        if out is not None:
-            self.check_out(out)
+        target = None if out is None else self.check_out(out)
         if self._result is None:
             total = self._sum
             if total is None:
-                total = np.empty(self.gradient_size, self.dtype) if out is None else out
+                total = new(self.gradient_size, self.dtype, self._kind) if target is None else target
             before = dict(self._folded)
             try:
                 while (system := self._next_system()) is not None:
@@ -251,16 +297,15 @@ class Decoder:
                     self._folded = before  # what went into this buffer is not kept
                 raise
             self._result = total
-        if out is None:
+        if target is None:
             if self._result is self._sum:
                 self._sum = None  # the caller's now
-            return self._result
-        if out is self._result:
-            return out
-        np.copyto(out, self._result)
+            return like(self._result, self._kind)
+        if target is not self._result:
+            np.copyto(target, self._result)
         return out
 
-    def estimate(self, out: npt.NDArray[Any] | None = None) -> Estimate:
+    def estimate(self, out: Any = None) -> Estimate:
         """The sum as far as the messages added tell it, and how far it may be off; for when too few have answered.
 
         Groups that can be decoded are exact; of the others the least-squares approximation is taken. `covered` says how
@@ -269,7 +314,7 @@ class Decoder:
 
         Parameters
         ----------
-        out : ndarray, shape (gradient_size,), optional
+        out : array, shape (gradient_size,), optional
             Where to put the approximation: of the decoder's dtype, contiguous, not overlapping any message.
 
         Examples
@@ -282,10 +327,8 @@ class Decoder:
         >>> decoder.estimate(), round(decoder.covered, 3)
         (Estimate(gradient=array([2., 4.]), error_factor=1.0), 0.667)
         """
-        if out is None:
-            out = np.empty(self.gradient_size, self.dtype)
-        else:
-            self.check_out(out)
+        kind = np.empty(0) if self._kind is None else self._kind
+        target = new(self.gradient_size, self.dtype, kind) if out is None else self.check_out(out)
         parts = self.scheme.communication
         left_out = np.zeros((parts, parts))
         started = False
@@ -300,11 +343,13 @@ class Decoder:
                 left_out += residual @ residual.T
             if workers:
                 messages = [self._messages[worker] for worker in workers]
-                kernels.decode(weights, messages, self.gradient_size, out, accumulate=started)
+                self._decode(weights, messages, target, started)
                 started = True
         if not started:
-            out[:] = 0
-        return Estimate(out, math.sqrt(max(0.0, float(np.linalg.norm(left_out, 2)))))
+            target[:] = 0
+        return Estimate(
+            like(target, kind) if out is None else out, math.sqrt(max(0.0, float(np.linalg.norm(left_out, 2))))
+        )
 
     def reset(self) -> None:
         """Forget all messages, for the next round."""
@@ -314,18 +359,31 @@ class Decoder:
         self._unchecked.clear()
         self._next = 0
         self._messages.clear()
+        self._kind = None
         self._survivors.reset()
 
-    def check_out(self, out: npt.NDArray[Any]) -> None:
-        """Refuse an `out` that `result` could not use."""
-        if not isinstance(out, np.ndarray) or out.dtype != self.dtype or out.shape != (self.gradient_size,):
-            got = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
-            raise ValueError(f"out must be a {self.dtype.name} array of shape ({self.gradient_size},), got {got}")
-        if not (out.flags.c_contiguous and out.flags.writeable):
+    def check_out(self, out: Any) -> npt.NDArray[Any]:
+        """Refuse an `out` that `result` could not use; return its memory."""
+        wanted = f"a {self.dtype.name} array of shape ({self.gradient_size},)"
+        if is_elsewhere(out):
+            raise ValueError(f"out must be {wanted} in the memory of the host, got {where(out)}")
+        try:
+            memory = view_out(out)
+        except TypeError as error:
+            raise ValueError(f"out must be {wanted}, got {type(out).__name__}") from error
+        if memory.dtype != self.dtype or memory.shape != (self.gradient_size,):
+            raise ValueError(f"out must be {wanted}, got {memory.dtype} {memory.shape}")
+        if not (memory.flags.c_contiguous and memory.flags.writeable):
             raise ValueError("out must be contiguous and writeable")
         for worker, message in self._messages.items():
-            if np.may_share_memory(out, message):
+            if np.may_share_memory(memory, message):
                 raise ValueError(f"out must not overlap any message, but it overlaps that of worker {worker}")
+        return memory
+
+    def _decode(
+        self, weights: npt.NDArray[np.float64], messages: list[npt.NDArray[Any]], out: npt.NDArray[Any], add: bool
+    ) -> None:
+        kernels.decode(weights, messages, self.gradient_size, out, accumulate=add, wire_dtype=self.wire_dtype)
 
     def _next_system(self, complete: bool = False) -> int | None:
         """A system that is ready and not in the sum yet; systems take turns being looked at first."""
@@ -344,13 +402,7 @@ class Decoder:
         workers, weights = self._survivors.system_workers(index), self._survivors.solution(index).weights
         if self._check:
             workers, weights = self._check_system(index, workers, weights)
-        kernels.decode(
-            weights,
-            [self._messages[worker] for worker in workers],
-            self.gradient_size,
-            total,
-            accumulate=bool(self._folded),
-        )
+        self._decode(weights, [self._messages[worker] for worker in workers], total, bool(self._folded))
         self._folded[index] = workers
 
     def _check_system(
@@ -381,4 +433,5 @@ class Decoder:
         system = self.scheme.systems[index]
         columns = [system.workers.index(worker) for worker in workers]
         terms = max(self.scheme.coefficients(worker).size for worker in workers)
-        return examine(system, columns, [self._messages[w] for w in workers], terms, self._replica_error)
+        messages = [self._messages[w] for w in workers]
+        return examine(system, columns, messages, terms, self._replica_error, self.wire_dtype)

@@ -50,6 +50,7 @@ def train(config: TrainConfig, prepared: Prepared, emit: Emit, launched_at: floa
         gradient_size=master.gradient_size,
         data=_loader(prepared),
         dtype=config.dtype,
+        wire_dtype=config.wire_dtype,
         chunks=config.chunks,
         seed=config.seed,
         configuration={**config.shared(), "rows": prepared.n_train, "digest of the data": prepared.digest},

@@ -166,6 +166,8 @@ def measured_on(results: Mapping[str, Mapping[str, Any]]) -> str:
         terms.append(count(configuration["workers"], "worker"))
     if "optimiser" in configuration:
         terms.append(str(configuration["optimiser"]))
+    if configuration.get("wire_dtype"):
+        terms.append(f"messages of {configuration['wire_dtype']}")
     if "seed" in configuration:
         terms.append(f"seed {configuration['seed']}")
     return f"{'; '.join(terms)}. {delays_text(result)}"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, get_args
 
+from gradcode import kernels
 from gradcode._validate import check_int, check_number
 from gradcode.codes.names import named_for
 from gradcode.errors import CodeParameterError
@@ -29,7 +30,7 @@ from gradcode.train.losses import LOSSES
 from gradcode.train.optimisers import STOCHASTIC
 from gradcode.train.source import Source
 
-__all__ = ["Code", "DType", "DelayKind", "LossName", "OptimiserName", "Scheme", "TrainConfig", "variants"]
+__all__ = ["Code", "DType", "DelayKind", "LossName", "OptimiserName", "Scheme", "TrainConfig", "WireDType", "variants"]
 
 Scheme = Literal[
     "auto", "grouped", "fractional-repetition", "cyclic-repetition", "ye-abbe", "uncoded", "ignore-stragglers"
@@ -53,6 +54,7 @@ LossName = Literal["logistic", "multinomial", "squared"]
 OptimiserName = Literal["nesterov", "gd", "lbfgs", "sgd", "adam"]
 DelayKind = Literal["transient", "busy"]
 DType = Literal["float32", "float64"]
+WireDType = Literal["float16", "bfloat16"]
 
 _BATCH = 256  # rows, of a stochastic optimiser
 
@@ -63,7 +65,8 @@ class TrainConfig:
 
     `stragglers` is None for the scheme's default: 1, or 0 where the scheme or a single worker tolerates none.
     `nodes` is None for the published ones. `rate` is None for the optimiser's own choice, `batch` for 256 rows where
-    the optimiser draws batches.
+    the optimiser draws batches. `wire_dtype` is None for messages of the type of the data, which float32 must be with
+    one of 16 bits.
 
     Raises
     ------
@@ -89,6 +92,7 @@ class TrainConfig:
     start: str | None = None
     seed: int = 0
     chunks: int = 1
+    wire_dtype: WireDType | None = None
     delay: float = 0.0
     delayed: int = 0
     delay_kind: DelayKind = "transient"
@@ -111,6 +115,7 @@ class TrainConfig:
             ("prefer", self.prefer, get_args(Prefer)),
             ("loss", self.loss, get_args(LossName)),
             ("optimiser", self.optimiser, get_args(OptimiserName)),
+            ("wire_dtype", self.wire_dtype, (None, *get_args(WireDType))),
         ]:
             if value not in allowed:
                 listed = ", ".join(choice for choice in allowed if choice is not None)
@@ -120,11 +125,12 @@ class TrainConfig:
                 f"source.target must be {LOSSES[self.loss].target} for loss {self.loss}, got {self.source.target}"
             )
         self._check_optimiser()
+        kernels.wire_name(self.wire_dtype, self.dtype)
         if (self.delay > 0) != (self.delayed > 0):
             raise ValueError(f"delay and delayed go together, got delay={self.delay:g} with delayed={self.delayed}")
         self.delays()
         # Made here so that it is checked here, and warns of what its messages would lose.
-        self.gradient_code.decoder(1, self.dtype)
+        self.gradient_code.decoder(1, self.dtype, wire_dtype=self.wire_dtype)
 
     def _check_optimiser(self) -> None:
         if self.rate is not None:
@@ -146,7 +152,7 @@ class TrainConfig:
 
     @property
     def dtype(self) -> str:
-        """Element type of data, parameters and messages."""
+        """Element type of data, parameters and gradients, and of messages without `wire_dtype`."""
         return self.source.dtype
 
     def batch_rows(self, n_rows: int) -> int | None:

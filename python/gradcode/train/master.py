@@ -200,6 +200,7 @@ class Master:
                 "stragglers": scheme.stragglers,
                 "communication": scheme.communication,
                 "message_size": scheme.message_size(self.gradient_size, config.dtype),
+                "wire_dtype": config.wire_dtype,
             },
             "data": {
                 "name": prepared.name,

@@ -313,6 +313,8 @@ def _headline(run: Run) -> Iterator[_Number]:
     yield _Number("stragglers tolerated", number(tolerated, "d"), "any, in every round" if tolerated else "")
     if (times := scheme.get("communication")) is not None:
         size = "" if scheme.get("message_size") is None else f"{scheme['message_size']:,} numbers"
+        if scheme.get("wire_dtype"):
+            size = f"{size} of {scheme['wire_dtype']}".strip()
         yield _Number("messages", f"{times}× shorter" if times > 1 else "full length", size)
     yield _Number("sent to workers", byte_count(result.get("bytes_down")), f"in {duration(result.get('seconds_down'))}")
     yield _Number("sent to master", byte_count(result.get("bytes_up")), f"in {duration(result.get('seconds_up'))}")

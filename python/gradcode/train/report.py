@@ -403,6 +403,8 @@ def _rows(result: Mapping[str, Any], columns: int, full: str, empty: str) -> lis
     rows = [("status", how_it_ended(result))]
     if scheme := get("scheme"):
         rows.append(("scheme", _scheme(scheme)))
+        if scheme.get("wire_dtype"):
+            rows.append(("messages", _messages(scheme)))
     rows += [(f"test {score_label(name)}", score(name, value)) for name, value in (get("test") or {}).items()]
     if "loss" in result:
         rows.append(("loss", number(result["loss"], ".6g")))
@@ -463,6 +465,11 @@ def _scheme(scheme: Mapping[str, Any]) -> str:
         if scheme.get(key) is not None:
             terms.append(f"{key} {scheme[key]:g}")
     return "  ".join(terms)
+
+
+def _messages(scheme: Mapping[str, Any]) -> str:
+    size, dtype = scheme.get("message_size"), scheme["wire_dtype"]
+    return f"of {dtype}" if size is None else f"{size:,} numbers of {dtype}"
 
 
 def _workers(used: Sequence[int], late: Sequence[int], rounds: int, room: int, full: str, empty: str) -> list[str]:

@@ -3,7 +3,7 @@
 import numpy as np
 from mpi4py import MPI
 
-from gradcode import Grouped, codes, design
+from gradcode import Grouped, Uncoded, codes, design
 from gradcode.errors import ConfigMismatch, GradCodeError
 from gradcode.mpi import run
 
@@ -21,6 +21,8 @@ for changed, field in [
     ({"scheme": Grouped(SIZE - 1, codes.gaussian(SIZE - 1, 1, seed=int(odd)))}, "scheme fingerprint"),
     ({"gradient_size": 5 + odd}, "gradient_size"),
     ({"dtype": "float32" if odd else "float64"}, "dtype"),
+    ({"dtype": "float32", "wire_dtype": "float16" if odd else "bfloat16"}, "wire_dtype"),
+    ({"dtype": "float32", "wire_dtype": "bfloat16" if odd else None}, "wire_dtype"),
     ({"chunks": 1 + odd}, "chunks"),
     ({"seed": int(odd)}, "seed"),
     ({"configuration": {"rate": 0.1 + odd}}, "rate"),
@@ -71,6 +73,19 @@ except GradCodeError as error:
     assert not odd and f"must be n_workers + 1 = {SIZE + 1}" in str(error)
 else:
     raise AssertionError("a rank with another number of workers went unnoticed")
+
+try:
+    run(never, **base, wire_dtype="bfloat16", gradient=never)
+except ValueError as error:
+    assert "wire_dtype must be None with dtype float64, got bfloat16" in str(error), error
+else:
+    raise AssertionError("messages of 16 bits of float64 gradients were accepted")
+
+# One type has several names.
+same = {"dtype": "float32", "wire_dtype": np.float16 if odd else "float16"}
+result = run(lambda c: c.gradient(np.ones(5, "f")), Uncoded(SIZE - 1), lambda p, t: p.copy(), gradient_size=5, **same)
+if RANK == 0:
+    np.testing.assert_array_equal(result, np.full(5, SIZE - 1, np.float32))  # ones are the same in 16 bits
 
 result = run(lambda c: c.gradient(np.ones(5)), base["scheme"], lambda p, t: p.copy(), gradient_size=5)
 if RANK == 0:

@@ -1,0 +1,164 @@
+"""Arrays of other libraries: their memory as NumPy arrays, and results as arrays of theirs, without a copy.
+
+No library is imported for it: whoever has an array of one has imported it.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gradcode.kernels.types import WIRE, type_name
+
+__all__ = ["check_kind", "is_elsewhere", "like", "namespace", "new", "view", "view_out", "views", "where", "wire_of"]
+
+Array = npt.NDArray[Any]
+
+# Device types of DLPack that are memory of the host: its own, and pinned for CUDA and ROCm.
+_HOST = (1, 3, 11)
+# JAX takes memory as it is only at such addresses.
+_ALIGNMENT = 64
+# An older NumPy calls read-only whatever comes through DLPack.
+_ALL_READ_ONLY = np.lib.NumpyVersion(np.__version__) < "2.1.0"
+# What libraries raise if they cannot give memory away, or say where it is.
+_REFUSALS = (BufferError, RuntimeError, TypeError, ValueError)
+
+
+def is_elsewhere(array: Any) -> bool:
+    """Return whether an array is not in the memory of the host, or not in one piece."""
+    if isinstance(array, np.ndarray) or not hasattr(array, "__dlpack_device__"):
+        return False
+    try:
+        return array.__dlpack_device__()[0] not in _HOST
+    except _REFUSALS:
+        return True
+
+
+def where(array: Any) -> str:
+    """Return type and device of an array, for messages of errors."""
+    return f"{type(array).__name__} on {getattr(array, 'device', 'another device')}"
+
+
+def view(name: str, array: Any) -> Array:
+    """Return the memory of an array on the host as a NumPy array; the bits of bfloat16 as uint16.
+
+    Parameters
+    ----------
+    name : str
+        What errors call it.
+    array : ndarray, or object with DLPack or the buffer protocol
+        The array; a NumPy array is returned as it is.
+    """
+    if isinstance(array, np.ndarray):
+        return array.view(np.uint16) if wire_of(array) == "bfloat16" else array
+    if hasattr(array, "__dlpack__"):
+        return _imported(name, array)
+    try:
+        return np.asarray(memoryview(array))
+    except TypeError:
+        raise TypeError(
+            f"{name} must be a numpy.ndarray, got {type(array).__name__}, "
+            "which supports neither DLPack nor the buffer protocol"
+        ) from None
+
+
+def views(name: str, arrays: list[Any] | tuple[Any, ...]) -> list[Array] | tuple[Array, ...]:
+    """Return `view` of each; the sequence itself, if all are NumPy arrays already."""
+    # Counting is quicker than a loop; and of kind V is the bfloat16 of other libraries.
+    if list(map(type, arrays)).count(np.ndarray) == len(arrays) and arrays[0].dtype.kind != "V":
+        return arrays
+    return [view(f"{name}[{i}]", array) for i, array in enumerate(arrays)]
+
+
+def view_out(out: Any) -> Array:
+    """Return `view` of an array to write to."""
+    result = view("out", out)
+    if result is not out and not result.flags.writeable:
+        raise ValueError(
+            f"out must be writeable, got a read-only {type(out).__name__}; without out, a new array is returned"
+        )
+    return result
+
+
+def wire_of(array: Any) -> str | None:
+    """Return the 16-bit floating type of an array, by its own word; None if it has another."""
+    dtype = getattr(array, "dtype", None)
+    if isinstance(dtype, np.dtype):
+        # The name of a type is slow to make; bfloat16 is one of those that NumPy does not know.
+        if dtype.itemsize != 2 or dtype.kind not in "fV":
+            return None
+    elif dtype is None:
+        return "float16" if getattr(array, "format", None) == "e" else None  # a memoryview
+    name = type_name(dtype)
+    return name if name in WIRE else None
+
+
+def new(size: int, dtype: np.dtype[Any], kind: Any) -> Array:
+    """Return a new buffer, at an address that the library of `kind` can take."""
+    if isinstance(kind, np.ndarray):
+        return np.empty(size, dtype)
+    memory = np.empty(size * dtype.itemsize + _ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % _ALIGNMENT
+    return memory[start : start + size * dtype.itemsize].view(dtype)
+
+
+def check_kind(kind: Any, wire: str | None) -> None:
+    """Refuse a type of messages that the library of `kind` does not have."""
+    if wire is not None and _is_foreign(kind) and not hasattr(namespace(kind), wire):
+        raise ValueError(
+            f"wire_dtype must be a type of {namespace(kind).__name__}, got {wire}; a NumPy array can be given as out"
+        )
+
+
+def like(result: Array, kind: Any) -> Any:
+    """Return a result of ours as an array of the library of `kind`: the same memory."""
+    if not _is_foreign(kind):
+        return result
+    library = namespace(kind)
+    if result.dtype == WIRE["bfloat16"]:
+        return library.from_dlpack(result.view(np.int16)).view(library.bfloat16)
+    return library.from_dlpack(result)
+
+
+def namespace(array: Any) -> Any:
+    """Return the library of an array: what has its functions."""
+    if hasattr(array, "__array_namespace__"):
+        return array.__array_namespace__()
+    for base in type(array).__mro__:
+        library = sys.modules.get(base.__module__.partition(".")[0])
+        if hasattr(library, "from_dlpack"):
+            return library
+    raise TypeError(f"arrays must be of a library with a from_dlpack, got {type(array).__module__}")
+
+
+def _is_foreign(array: Any) -> bool:
+    return not isinstance(array, np.ndarray) and hasattr(array, "__dlpack__")
+
+
+def _imported(name: str, array: Any) -> Array:
+    """Return what DLPack tells of an array."""
+    if getattr(array, "requires_grad", False) is True:
+        raise ValueError(
+            f"{name} must not require a gradient, got a {type(array).__name__} that does: pass {name}.detach()"
+        )
+    try:
+        if wire_of(array) != "bfloat16":
+            return _memory(array)
+        # NumPy takes no bfloat16, neither from PyTorch nor from JAX, whose arrays it knows by another protocol.
+        library = namespace(array)
+        if hasattr(array, "__array_namespace__"):
+            return np.asarray(array).view(np.uint16)
+        return _memory(array.view(library.int16)).view(np.uint16)
+    except _REFUSALS as error:
+        raise TypeError(f"{name} must be readable through DLPack, got {where(array)}: {error}") from error
+
+
+def _memory(array: Any) -> Array:
+    memory = np.from_dlpack(array)
+    if _ALL_READ_ONLY and hasattr(array, "__array__"):
+        own = np.asarray(array)
+        return own if own.ctypes.data == memory.ctypes.data else memory
+    return memory
