@@ -208,62 +208,81 @@ static void LOCAL(middle_in_passes)(const struct LOCAL(part) *part, size_t start
     }
 }
 
+/* How a segment is gone through. */
+struct LOCAL(course) {
+    size_t block;      /* positions that all tiles are combined for before the next ones */
+    size_t pass;       /* streams at a time */
+    bool ahead;        /* prefetch the next block */
+};
+
+/* A block of the streams is read from memory once, and from the cache by all strips but the first.  It is a number of
+ * whole strips, whatever their rows. */
+static struct LOCAL(course) LOCAL(plot)(const struct gc_segment *segment, bool large, size_t size)
+{
+    const size_t unit = 24 * LANES;
+    const bool one_strip = segment->n_tiles == 1 && segment->tiles[0].rows <= MAX_MU;
+    size_t most = 1;
+
+    for (size_t i = 0; i < segment->n_tiles; i++) most = gc_max(most, segment->tiles[i].n);
+    if (large && one_strip && segment->tiles[0].rows <= GC_LONG_ROWS && most >= GC_LONG_STREAMS) {
+        /* One or two rows have so little to compute that a few streams at a time, over long blocks with their sums in
+         * the cache, are faster than any prefetching of many. */
+        const size_t passes = (most + GC_LONG_PASS - 1) / GC_LONG_PASS;
+        const size_t block = GC_PARTIAL_BYTES / sizeof(REAL) / segment->tiles[0].rows;
+        return (struct LOCAL(course)){.block = block / unit * unit, .pass = (most + passes - 1) / passes};
+    }
+    const bool ahead = large && most >= GC_AHEAD_STREAMS;
+    size_t block = size;
+    if (most > PASS)
+        block = GC_PARTIAL_BYTES / sizeof(REAL) / MAX_MU / 4;
+    else if (ahead)
+        block = gc_min(GC_AHEAD_BYTES / sizeof(REAL) / most, GC_AHEAD_BLOCK_BYTES / sizeof(REAL));
+    else if (!one_strip)
+        block = GC_RESIDENT_BYTES / sizeof(IN) / most;
+    else
+        return (struct LOCAL(course)){.block = size, .pass = PASS};
+    return (struct LOCAL(course)){.block = gc_max(block / unit, 1) * unit, .pass = PASS, .ahead = ahead};
+}
+
 /* Positions [start, end) of one segment. */
 static void LOCAL(stretch)(const struct gc_plan *plan, const struct gc_segment *segment, const void *const *buffers,
                            OUT *out, bool accumulate, size_t start, const size_t end)
 {
     const bool large = plan->bytes > GC_LARGE_BYTES;
-    struct LOCAL(part) part = {
-        .buffers = buffers, .out = out, .accumulate = accumulate, .readable = segment->end};
+    const struct LOCAL(course) course = LOCAL(plot)(segment, large, end - start);
+    struct LOCAL(part) part = {.buffers = buffers,
+                               .out = out,
+                               .accumulate = accumulate,
+                               .pass = course.pass,
+                               .readable = segment->end};
 
     /* Rows that are aligned alike are written in whole vectors, from the first aligned one on. */
     const bool alike = plan->out_size <= plan->stride || plan->stride % LANES == 0;
     const size_t misaligned = ((uintptr_t)(out + start) / sizeof(OUT)) % LANES;
-    const size_t head = alike && misaligned && plan->bytes > GC_SMALL_BYTES ? gc_min(LANES - misaligned, end - start) : 0;
+    const bool align = alike && misaligned && plan->bytes > GC_SMALL_BYTES;
+    const size_t head = align ? gc_min(LANES - misaligned, end - start) : 0;
     const bool stream_out = large && alike && !accumulate;
-
-    /* A block of the streams is read from memory once, and from the cache by all strips but the first.  Blocks are
-     * whole strips of any number of rows.  One row of many streams is an exception: a few streams at a time over
-     * long blocks, with the sums in the cache, is how memory gives most. */
-    size_t most = 1;
-    for (size_t i = 0; i < segment->n_tiles; i++) most = gc_max(most, segment->tiles[i].n);
-    const bool one_strip = segment->n_tiles == 1 && segment->tiles[0].rows <= MAX_MU;
-    const bool long_blocks = large && most >= GC_LONG_STREAMS && one_strip && segment->tiles[0].rows == 1;
-    const bool many = large && most >= GC_AHEAD_STREAMS && !long_blocks;
-    const size_t unit = 24 * LANES;
-    size_t block = end - start;
-    if (long_blocks)
-        block = GC_PARTIAL_BYTES / sizeof(REAL) / unit * unit;
-    else if (most > PASS)
-        block = GC_PARTIAL_BYTES / sizeof(REAL) / MAX_MU / unit / 4 * unit;
-    else if (many)
-        block = gc_max(gc_min(GC_AHEAD_BYTES / sizeof(REAL) / most, GC_AHEAD_BLOCK_BYTES / sizeof(REAL)) / unit, 1) * unit;
-    else if (!one_strip)
-        block = gc_max(GC_RESIDENT_BYTES / sizeof(IN) / most / unit, 1) * unit;
 
     for (size_t from = start, to; from < end; from = to) {
         const size_t aligned = from == start ? from + head : from;
-        to = aligned + gc_min(block, end - aligned);
+        to = aligned + gc_min(course.block, end - aligned);
         for (size_t i = 0; i < segment->n_tiles; i++) {
-            part.tile = &segment->tiles[i];
-            part.pass = PASS;
-            if (long_blocks) {
-                const size_t passes = (part.tile->n + GC_LONG_PASS - 1) / GC_LONG_PASS;
-                part.pass = (part.tile->n + passes - 1) / passes;
-            }
-            const size_t strips = (part.tile->rows + MAX_MU - 1) / MAX_MU;
+            const struct gc_tile *const tile = part.tile = &segment->tiles[i];
+            const size_t strips = (tile->rows + MAX_MU - 1) / MAX_MU;
+
             for (size_t s = 0; s < strips; s++) {
-                part.first = s == 0 ? 0 : part.tile->rows * s / strips;
-                part.rows = (s + 1 == strips ? part.tile->rows : part.tile->rows * (s + 1) / strips) - part.first;
+                part.first = s == 0 ? 0 : tile->rows * s / strips;
+                part.rows = (s + 1 == strips ? tile->rows : tile->rows * (s + 1) / strips) - part.first;
                 const size_t step = LOCAL(strips)[part.rows - 1].width * LANES;
                 const size_t stop = aligned + (to - aligned) / step * step;
-                const bool ahead =
-                    many && s == 0 && !part.tile->same_streams && stop - aligned == block && to < end;
+                const bool whole = stop - aligned == course.block && to < end;
+                const bool ahead = course.ahead && whole && s == 0 && !tile->same_streams;
+
                 if (aligned > from)
                     LOCAL(edge)(&part, from, aligned, from);
                 if (stop > aligned)
-                    (part.tile->n > part.pass ? LOCAL(middle_in_passes) : LOCAL(middle))(
-                        &part, aligned, stop, stream_out, ahead ? block : 0);
+                    (tile->n > part.pass ? LOCAL(middle_in_passes) : LOCAL(middle))(
+                        &part, aligned, stop, stream_out, ahead ? course.block : 0);
                 if (to > stop)
                     LOCAL(edge)(&part, stop, to, start);
             }

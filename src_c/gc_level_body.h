@@ -12,18 +12,19 @@
 #define GC_LARGE_BYTES ((size_t)6 << 20)
 /* Below this much, aligning the rows of the result costs more than it brings. */
 #define GC_SMALL_BYTES ((size_t)32 << 10)
-/* From so many streams on they are prefetched one after the other: two blocks of all of them within this, and
- * no longer blocks than that. */
-#define GC_AHEAD_STREAMS 6
+/* The hardware's prefetcher follows fewer streams than these.  More are prefetched one after the other: two blocks of
+ * all of them within so many bytes, and no longer blocks than that. */
+#define GC_AHEAD_STREAMS 15
 #define GC_AHEAD_BYTES ((size_t)200 << 10)
 #define GC_AHEAD_BLOCK_BYTES ((size_t)6144)
-/* From so many streams on, one row is summed a few streams at a time. */
-#define GC_LONG_STREAMS 12
-#define GC_LONG_PASS ((size_t)6)
+/* Or, where there are few rows, they are summed so many at a time. */
+#define GC_LONG_STREAMS 14
+#define GC_LONG_ROWS 2
+#define GC_LONG_PASS ((size_t)8)
 /* A block of streams that is read several times. */
 #define GC_RESIDENT_BYTES ((size_t)256 << 10)
 /* The sums of earlier streams. */
-#define GC_PARTIAL_BYTES ((size_t)64 << 10)
+#define GC_PARTIAL_BYTES ((size_t)128 << 10)
 
 #define MAX_WIDTH GC_WIDTH_1
 
