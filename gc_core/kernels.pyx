@@ -8,6 +8,8 @@ such messages are arrays of uint16.
 """
 
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.object cimport PyObject
+from cpython.pycapsule cimport PyCapsule_New
 from libc.stddef cimport size_t
 from libc.stdint cimport uint16_t, uintptr_t
 
@@ -42,12 +44,31 @@ from gc_core.c_api cimport (
     gc_threads_for,
     gc_threads_set_default,
 )
-from gc_core.status cimport check
+from gc_core.status cimport check, text
 
 import numpy as np
 from numpy.ma import MaskedArray
 
 cnp.import_array()
+
+cdef extern from *:
+    """
+    /* Whether an object is exactly a vector of this type and size that the kernels can read as it is. */
+    static inline int gc_is_as_planned(PyObject *object, int kind, Py_ssize_t size)
+    {
+        if (!PyArray_CheckExact(object))
+            return 0;
+        PyArrayObject *const array = (PyArrayObject *)object;
+        return PyArray_NDIM(array) == 1 && PyArray_TYPE(array) == kind && PyArray_DIMS(array)[0] == size &&
+               PyArray_ISCARRAY_RO(array);
+    }
+
+    static inline void *gc_data_of(PyObject *array) { return PyArray_DATA((PyArrayObject *)array); }
+    """
+    PyObject *PyList_GET_ITEM(object list, Py_ssize_t i) noexcept
+    PyObject *PyTuple_GET_ITEM(object tuple, Py_ssize_t i) noexcept
+    bint is_as_planned "gc_is_as_planned"(PyObject *object, int kind, Py_ssize_t size) noexcept
+    void *data_of "gc_data_of"(PyObject *array) noexcept
 
 cdef enum:
     STACK_POINTERS = 64     # the pointers of up to so many buffers need no allocation
@@ -257,6 +278,7 @@ cdef class Plan:
         cdef const void **buffers = stack
         cdef tuple held
         cdef Py_ssize_t i, count
+        cdef PyObject *item
         cdef int status
         check_vector("out", -1, out, self.out_kind, self.out_size)
         if not cnp.PyArray_ISWRITEABLE(out):
@@ -277,18 +299,13 @@ cdef class Plan:
                 raise ValueError(f"{self.inputs} must hold {self.n_inputs} arrays, got {count}")
             buffers = allocate(stack, count)
             try:
-                if type(arrays) is list:
-                    for i in range(count):
-                        array = (<list>arrays)[i]
-                        check_vector(self.inputs, i, array, self.in_kind, self.in_size)
-                        buffers[i] = cnp.PyArray_DATA(array)
-                        check_apart(self.inputs, i, buffers[i], self.in_bytes, result, self.out_bytes)
-                else:
-                    for i in range(count):
-                        array = (<tuple>arrays)[i]
-                        check_vector(self.inputs, i, array, self.in_kind, self.in_size)
-                        buffers[i] = cnp.PyArray_DATA(array)
-                        check_apart(self.inputs, i, buffers[i], self.in_bytes, result, self.out_bytes)
+                for i in range(count):
+                    # A reference of our own for each would take as long as the check.
+                    item = PyList_GET_ITEM(arrays, i) if type(arrays) is list else PyTuple_GET_ITEM(arrays, i)
+                    if not is_as_planned(item, self.in_kind, self.in_size):
+                        explain(self.inputs, i, <object>item, self.in_kind, self.in_size)
+                    buffers[i] = data_of(item)
+                    check_apart(self.inputs, i, buffers[i], self.in_bytes, result, self.out_bytes)
             except BaseException:
                 release(stack, buffers)
                 raise
@@ -527,8 +544,7 @@ cdef cnp.npy_intp collect(str name, tuple arrays, int kind, out, const void **bu
 
 cdef inline int check_vector(str name, Py_ssize_t index, array, int kind, Py_ssize_t size) except -1:
     """Check an array of known type and size, at the cost of some comparisons where it is as it should be."""
-    if (cnp.PyArray_CheckExact(array) and cnp.PyArray_NDIM(array) == 1 and cnp.PyArray_TYPE(array) == kind
-            and cnp.PyArray_ISCARRAY_RO(array) and cnp.PyArray_DIMS(array)[0] == size):
+    if is_as_planned(<PyObject *>array, kind, size):
         return 0
     return explain(name, index, array, kind, size)
 
@@ -598,3 +614,42 @@ cdef const void **allocate(const void **stack, Py_ssize_t count) except NULL:
 cdef inline void release(const void **stack, const void **buffers) noexcept:
     if buffers != stack:
         PyMem_Free(buffers)
+
+
+cdef extern from *:
+    """
+    #include "gradcode_import.h"
+
+    /* For modules written in C, which find it through gc_import(); the text of a status is in another extension. */
+    static struct gc_api gc_core_functions = {
+        .version = GC_API_VERSION,
+        .size = sizeof(struct gc_api),
+        .level_name = gc_level_name,
+        .level_available = gc_level_available,
+        .level_current = gc_level_current,
+        .level_force = gc_level_force,
+        .threads_default = gc_threads_default,
+        .threads_set_default = gc_threads_set_default,
+        .threads_available = gc_threads_available,
+        .threads_for = gc_threads_for,
+        .encode_f32 = gc_encode_f32,
+        .encode_f64 = gc_encode_f64,
+        .encode_f16 = gc_encode_f16,
+        .encode_bf16 = gc_encode_bf16,
+        .decode_f32 = gc_decode_f32,
+        .decode_f64 = gc_decode_f64,
+        .decode_f16 = gc_decode_f16,
+        .decode_bf16 = gc_decode_bf16,
+        .plan_encode = gc_plan_encode,
+        .plan_decode = gc_plan_decode,
+        .plan_run = gc_plan_run,
+        .plan_free = gc_plan_free,
+    };
+    """
+    const char *GC_API_CAPSULE
+    struct gc_api:
+        const char *(*status_message)(int status) noexcept nogil
+    gc_api gc_core_functions
+
+gc_core_functions.status_message = text
+_c_api = PyCapsule_New(&gc_core_functions, GC_API_CAPSULE, NULL)

@@ -29,7 +29,11 @@ cpdef int check(int status) except -1 nogil:
 
 def message(int status):
     """Return the text of a status; there is one for any integer."""
-    return gc_status_message(status).decode("ascii")
+    return text(status).decode("ascii")
+
+
+cdef const char *text(int status) noexcept nogil:
+    return gc_status_message(status)
 
 
 STATUSES = range(GC_N_STATUS)
