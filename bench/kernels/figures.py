@@ -146,7 +146,10 @@ def _roofs(axes: Any, results: list[dict[str, Any]]) -> None:
 
 
 def _label(figure: Any, axes: Any, labelled: list[tuple[tuple[float, float], str, str]]) -> None:
-    """Write labels beside their points, each at the first place where it covers no point and no other label."""
+    """Write labels beside their points, each at the first place where it covers no point and no other label.
+
+    A line leads from a label that stands apart to its point.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.transforms import Bbox
 
@@ -180,3 +183,12 @@ def _label(figure: Any, axes: Any, labelled: list[tuple[tuple[float, float], str
             if item is not chosen:
                 item[1].remove()
         taken.append(chosen[2])
+        if chosen is not tried[0]:
+            line = {"arrowstyle": "-", "color": colour, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 2}
+            place = axes.transData.inverted().transform(_nearest(chosen[2], axes.transData.transform(point)))
+            axes.annotate("", point, place, arrowprops=line).set_in_layout(False)
+
+
+def _nearest(box: Any, point: Any) -> tuple[float, float]:
+    """Return the place of a box that is nearest to a point."""
+    return float(np.clip(point[0], box.x0, box.x1)), float(np.clip(point[1], box.y0, box.y1))
