@@ -225,19 +225,35 @@ cdef class Plan:
     def __dealloc__(self):
         gc_plan_free(self.plan)
 
+    def __reduce__(self):
+        raise TypeError("a plan cannot be pickled or copied: make another one where it is used")
+
     cdef object prepare(self, bint encode, table, gradient_size, message_size, dtype, message_dtype, num_threads):
         cdef str name = "coefficients" if encode else "weights"
-        cdef int kind, message_kind, type
+        cdef int kind, message_kind, type = -1, threads = check_threads(num_threads)
+        cdef Py_ssize_t length, stride
+        # Conversions come first: they may run code of others, which must not find a plan half made.
+        dtype, message_dtype = np.dtype(dtype), message_type(dtype if message_dtype is None else message_dtype)
+        try:
+            length, stride = gradient_size, message_size
+        except OverflowError:
+            raise ValueError(
+                f"gradient_size and message_size must be below 2**63, got {gradient_size} and {message_size}"
+            ) from None
+        if self.plan != NULL:
+            raise RuntimeError("a plan is made once")
         self.inputs = "gradients" if encode else "messages"
-        self.dtype, self.message_dtype = np.dtype(dtype), np.dtype(dtype if message_dtype is None else message_dtype)
-        kind, message_kind = self.dtype.num, self.message_dtype.num
-        if kind == cnp.NPY_FLOAT64 and message_kind == kind:
+        self.dtype, self.message_dtype = dtype, message_dtype
+        kind, message_kind = dtype.num, message_dtype.num
+        if not (dtype.isnative and message_dtype.isnative):
+            pass
+        elif kind == cnp.NPY_FLOAT64 and message_kind == kind:
             type = GC_F64
         elif kind == cnp.NPY_FLOAT32 and message_kind == kind:
             type = GC_F32
         elif kind == cnp.NPY_FLOAT32 and is_half(message_kind):
             type = GC_F32_F16 if message_kind == cnp.NPY_FLOAT16 else GC_F32_BF16
-        else:
+        if type < 0:
             raise TypeError(
                 "dtype and message_dtype must be float32 or float64 and the same, or float32 and one of float16, "
                 f"uint16 (bfloat16), got {self.dtype} and {self.message_dtype}"
@@ -249,12 +265,11 @@ cdef class Plan:
         self.n_inputs = cnp.PyArray_DIMS(table)[not encode]
         if self.parts == 0 or self.n_inputs == 0:
             raise ValueError(f"{name} must not be empty, got shape {table.shape}")
-        self.gradient_size, self.message_size = gradient_size, message_size
-        if self.gradient_size < 1 or self.message_size * self.parts < self.gradient_size:
+        if length < 1 or stride < length // self.parts + (length % self.parts != 0):
             raise ValueError(
-                f"message_size must be at least gradient_size / {self.parts}, and that at least 1, "
-                f"got {message_size} and {gradient_size}"
+                f"message_size must be at least gradient_size / {self.parts}, and that at least 1, got {stride} and {length}"
             )
+        self.gradient_size, self.message_size = length, stride
         self.in_size, self.out_size = self.message_size, self.gradient_size
         self.in_kind, self.out_kind = message_kind, kind
         if encode:
@@ -263,7 +278,7 @@ cdef class Plan:
         self.in_bytes = self.in_size * cnp.PyArray_DescrFromType(self.in_kind).itemsize
         self.out_bytes = self.out_size * cnp.PyArray_DescrFromType(self.out_kind).itemsize
         self.num_threads = num_threads
-        self.threads = check_threads(num_threads)
+        self.threads = threads
         self.brief = self.n_inputs * self.in_bytes + self.out_bytes < BRIEF_BYTES
         check((gc_plan_encode if encode else gc_plan_decode)(
             &self.plan, type, cnp.PyArray_DATA(table), self.n_inputs, self.parts, self.message_size,
@@ -280,20 +295,23 @@ cdef class Plan:
         cdef Py_ssize_t i, count
         cdef PyObject *item
         cdef int status
+        if self.plan == NULL:
+            raise ValueError("this plan has not been made: its __init__ has not run")
+        cdef bint single = self.n_inputs == 1 and cnp.PyArray_Check(arrays)
+        # While the GIL is kept, nobody takes an array out of a list.
+        if not (single or self.brief and type(arrays) is list):
+            held = hold(self.inputs, arrays)
+            arrays = held
         check_vector("out", -1, out, self.out_kind, self.out_size)
         if not cnp.PyArray_ISWRITEABLE(out):
             raise ValueError("out must be writeable, got a read-only array")
         cdef void *result = cnp.PyArray_DATA(out)
         cdef unsigned flags = GC_ACCUMULATE if accumulate else 0
-        if self.n_inputs == 1 and cnp.PyArray_Check(arrays):
+        if single:
             check_vector(self.inputs, -1, arrays, self.in_kind, self.in_size)
             check_apart(self.inputs, -1, cnp.PyArray_DATA(arrays), self.in_bytes, result, self.out_bytes)
             buffers[0] = cnp.PyArray_DATA(arrays)
         else:
-            # While the GIL is kept, nobody takes an array out of a list.
-            if not (self.brief and type(arrays) is list):
-                held = hold(self.inputs, arrays)
-                arrays = held
             count = len(arrays)
             if count != self.n_inputs:
                 raise ValueError(f"{self.inputs} must hold {self.n_inputs} arrays, got {count}")
@@ -303,7 +321,8 @@ cdef class Plan:
                     # A reference of our own for each would take as long as the check.
                     item = PyList_GET_ITEM(arrays, i) if type(arrays) is list else PyTuple_GET_ITEM(arrays, i)
                     if not is_as_planned(item, self.in_kind, self.in_size):
-                        explain(self.inputs, i, <object>item, self.in_kind, self.in_size)
+                        array = <object>item  # a reference, while its attributes are looked at
+                        explain(self.inputs, i, array, self.in_kind, self.in_size)
                     buffers[i] = data_of(item)
                     check_apart(self.inputs, i, buffers[i], self.in_bytes, result, self.out_bytes)
             except BaseException:
@@ -331,14 +350,12 @@ cdef class EncodePlan(Plan):
     dtype : dtype
         Of gradients, float32 or float64.
     message_dtype : dtype, optional
-        Of messages, where they have another type: float16, or uint16 for bfloat16, with float32.
+        Of messages, where they have another type, with float32: float16; or uint16 or "bfloat16", for bfloat16.
     num_threads : int, optional
         At most so many threads; by default the number set for the process at the time of a call.
     """
 
     def __init__(self, coefficients, gradient_size, message_size, dtype, message_dtype=None, num_threads=None):
-        if self.plan != NULL:
-            raise RuntimeError("a plan is made once")
         self.prepare(True, coefficients, gradient_size, message_size, dtype, message_dtype, num_threads)
 
     def encode(self, gradients, out, bint accumulate=False):
@@ -362,14 +379,12 @@ cdef class DecodePlan(Plan):
     dtype : dtype
         Of the gradient, float32 or float64.
     message_dtype : dtype, optional
-        Of messages, where they have another type: float16, or uint16 for bfloat16, with float32.
+        Of messages, where they have another type, with float32: float16; or uint16 or "bfloat16", for bfloat16.
     num_threads : int, optional
         At most so many threads; by default the number set for the process at the time of a call.
     """
 
     def __init__(self, weights, gradient_size, message_size, dtype, message_dtype=None, num_threads=None):
-        if self.plan != NULL:
-            raise RuntimeError("a plan is made once")
         self.prepare(False, weights, gradient_size, message_size, dtype, message_dtype, num_threads)
 
     def decode(self, messages, out, bint accumulate=False):
@@ -478,6 +493,11 @@ cdef int decode_bf16(const float *weights, size_t n_messages, size_t parts, size
                                 GC_ACCUMULATE if accumulate else 0, num_threads))
 
 
+cdef object message_type(dtype):
+    """Return the element type of messages; NumPy does not know the name of bfloat16."""
+    return np.dtype(np.uint16) if isinstance(dtype, str) and dtype == "bfloat16" else np.dtype(dtype)
+
+
 cdef inline bint is_half(int kind) noexcept:
     """Whether an element type is one of messages only: float16, or uint16 for bfloat16."""
     return kind == cnp.NPY_FLOAT16 or kind == cnp.NPY_UINT16
@@ -564,7 +584,8 @@ cdef int check_array(str name, Py_ssize_t index, array, int ndim) except -1:
     """Check what the kernels need of any array; the element type is checked elsewhere."""
     if not cnp.PyArray_Check(array):
         raise TypeError(f"{label(name, index)} must be a numpy.ndarray, got {type(array).__name__}")
-    if not cnp.PyArray_CheckExact(array) and isinstance(array, MaskedArray):
+    # By its type, since isinstance would ask the array, whose answer may do anything to the others.
+    if not cnp.PyArray_CheckExact(array) and issubclass(type(array), MaskedArray):
         raise TypeError(f"{label(name, index)} must be a plain numpy.ndarray, got a MaskedArray, whose mask would be lost")
     if cnp.PyArray_NDIM(array) != ndim:
         raise ValueError(f"{label(name, index)} must have {ndim} dimension{'s' * (ndim > 1)}, got {array.ndim}")

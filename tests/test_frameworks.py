@@ -70,6 +70,38 @@ def gradients(rng):
 # Arrays on the host
 
 
+class Lender:
+    """An object that speaks DLPack and is of no library."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __dlpack__(self, **options):
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+
+def test_what_only_speaks_dlpack_gives_numpy_arrays():
+    gradient = Lender(np.arange(4.0))
+    message = kernels.encode([1, 2], gradient)
+    assert type(message) is np.ndarray and message.tolist() == [4, 7]
+    assert kernels.decode([[1], [2]], [Lender(message)], 4).tolist() == [4, 7, 8, 14]
+
+
+def test_a_type_that_does_not_fit_is_named_where_it_is():
+    gradient = np.ones(4, np.float32)
+    with pytest.raises(TypeError, match=r"^out must be float32 as gradients are, got float64$"):
+        kernels.encode([1, 2], gradient, np.empty(2))
+    with pytest.raises(TypeError, match=r"^out must be float32 as the gradient is, got float64$"):
+        kernels.decode([[1]], [gradient], 4, np.empty(4))
+    with pytest.raises(TypeError, match=r"^gradients.dtype must be .* got float16: only messages may have 16 bits$"):
+        kernels.encode([1, 2], gradient.astype("f2"))
+    with pytest.raises(TypeError, match=r"^coefficients must be an array of real numbers, got list: "):
+        kernels.encode([[1], [1, 2]], [gradient])
+
+
 def test_results_are_of_the_same_kind_and_have_the_same_numbers(lib, gradients):
     given = [made(lib, gradient) for gradient in gradients]
     message = kernels.encode(TABLE, given)

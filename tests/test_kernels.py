@@ -655,7 +655,7 @@ FIVE = np.ones(5)
             r"out must have 5 elements, message_size\(10, 2, f",
         ),
         (lambda: kernels.encode([1, 1], TEN, [0] * 5), TypeError, "out must be a numpy.ndarray, got list"),
-        (lambda: kernels.encode([1, 1], TEN, np.ones(5, "f4")), TypeError, "coefficients must be float32 as out is"),
+        (lambda: kernels.encode([1, 1], TEN, np.ones(5, "f4")), TypeError, "out must be float64 as gradients are"),
         (lambda: kernels.encode([1], TEN, accumulate=True), ValueError, "out must be given where accumulate is True"),
         (lambda: kernels.decode([1, 1], [FIVE] * 2, 10), ValueError, "weights must have 2 dimensions, got 1"),
         (lambda: kernels.decode([[1]], FIVE, 5), TypeError, "messages must be a list or tuple .* got ndarray"),

@@ -1,5 +1,8 @@
 """Prepared operations: the same results as single calls, checked once, and every wrong buffer refused."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from levels import kernel_level  # noqa: F401  (a fixture, and it is used by every test here)
@@ -132,6 +135,65 @@ def test_wrong_buffers_are_refused_before_any_work(size):
         np.testing.assert_array_equal(to, before)
     with pytest.raises(ValueError, match=r"^accumulate must be False where messages are float16"):
         gc_core.EncodePlan(np.ones((1, 1), "f4"), 3, 3, "f4", "f2").encode(np.ones(3, "f4"), np.ones(3, "f2"), True)
+
+
+class Meddler(np.ndarray):
+    """An array that empties a list when it is asked what it is, as isinstance does."""
+
+    victim: list
+
+    @property
+    def __class__(self):
+        self.victim.clear()
+        return np.ndarray
+
+
+def test_no_code_of_others_runs_while_buffers_are_held():
+    meddler = np.ones(3).view(Meddler)
+    Meddler.victim = [meddler, np.ones(3)]
+    plan = gc_core.EncodePlan(np.ones((2, 1)), 3, 3, "float64")
+    assert plan.encode(Meddler.victim, np.empty(3)).tolist() == [2, 2, 2]
+    assert len(Meddler.victim) == 2
+    assert gc_core.encode(np.ones((2, 1)), Meddler.victim, np.empty(3)).tolist() == [2, 2, 2]
+    assert len(Meddler.victim) == 2
+
+
+@pytest.mark.parametrize("kind", [gc_core.EncodePlan, gc_core.DecodePlan])
+def test_a_plan_that_has_not_been_made_refuses(kind):
+    plan = kind.__new__(kind)
+    with pytest.raises(ValueError, match=r"^this plan has not been made"):
+        getattr(plan, "encode" if kind is gc_core.EncodePlan else "decode")([], np.empty(3))
+
+
+def test_making_a_plan_while_it_is_being_made():
+    plan = gc_core.EncodePlan.__new__(gc_core.EncodePlan)
+
+    class Size:
+        def __index__(self):
+            plan.__init__(np.ones((50, 50)), 50, 1, "float64")
+            return 1
+
+    with pytest.raises(RuntimeError, match=r"^a plan is made once$"):
+        plan.__init__(np.ones((1, 1)), Size(), 1, "float64")
+    assert plan.encode([np.ones(50)] * 50, np.empty(1)).tolist() == [2500]
+
+
+@pytest.mark.parametrize("copy", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_plans_are_not_copied(copy):
+    with pytest.raises(TypeError, match=r"^a plan cannot be pickled or copied"):
+        copy(gc_core.EncodePlan(np.ones((1, 1)), 3, 3, "float64"))
+
+
+def test_bfloat16_has_a_name_and_types_are_native():
+    plan = gc_core.EncodePlan(np.ones((1, 1), "f4"), 3, 3, "float32", "bfloat16")
+    assert plan.message_dtype == np.uint16
+    for types in [(">f8", None), ("float32", ">f2")]:
+        with pytest.raises(TypeError, match=r"^dtype and message_dtype must be"):
+            gc_core.EncodePlan(np.ones((1, 1)), 3, 3, *types)
+    with pytest.raises(
+        ValueError, match=r"^gradient_size and message_size must be below 2\*\*63, got 9223372036854775808"
+    ):
+        gc_core.EncodePlan(np.ones((1, 1)), 2**63, 3, "float64")
 
 
 def test_subclasses_of_arrays_are_taken(tmp_path):

@@ -284,6 +284,25 @@ def test_plans_do_what_calls_do(rng, wire):
             np.testing.assert_array_equal(result, expected)
 
 
+def test_plans_and_errors_tell_of_bad_conditions():
+    """The decoder waits, and says what for; a plan for these survivors warns."""
+    scheme = YeAbbe(6, load=3, stragglers=1, communication=2)
+    with pytest.warns(PrecisionWarning):
+        decoder = scheme.decoder(10, "float32", wire_dtype="bfloat16")
+    for worker in range(1, 6):
+        gradients = [np.ones(10, np.float32)] * 3
+        decoder.add(worker, scheme.encode(worker, gradients, wire_dtype="bfloat16"))
+    with pytest.raises(
+        NotDecodable, match=r"is decodable from workers .* only with a condition above 16, .* settle\(\)$"
+    ):
+        decoder.result()
+    with pytest.warns(PrecisionWarning, match=r"^decoding from workers \[1, 2, 3, 4, 5\] can lose 1.[0-9] digits"):
+        scheme.decode_plan(range(1, 6), 10, "float32", wire_dtype="bfloat16")
+    scheme.decode_plan(range(1, 6), 10)  # in float64 there is nothing to warn of
+    decoder.settle()
+    assert np.allclose(decoder.result(), 6, rtol=0.5)
+
+
 def test_plans_refuse_what_calls_refuse():
     scheme = design(4, 2, 2)
     with pytest.raises(NotDecodable):

@@ -54,14 +54,20 @@ class NotDecodable(GradCodeError):
         Workers whose messages are at hand.
     missing : tuple of int
         Workers of the undecodable groups that have not answered.
+    limit : float or None
+        If the sum can be recovered, but not well: the condition number up to which it is, unless one settles for it.
     """
 
-    def __init__(self, alive: Iterable[int], missing: Iterable[int]) -> None:
+    def __init__(self, alive: Iterable[int], missing: Iterable[int], limit: float | None = None) -> None:
         self.alive = tuple(sorted(alive))
         self.missing = tuple(sorted(missing))
+        self.limit = limit
+        workers, others = f"from workers {list(self.alive)}", f"from among {list(self.missing)}"
         super().__init__(
-            f"the sum is not decodable from workers {list(self.alive)}; "
-            f"more answers are needed from among {list(self.missing)}"
+            f"the sum is not decodable {workers}; more answers are needed {others}"
+            if limit is None
+            else f"the sum is decodable {workers} only with a condition above {limit:.2g}, which loses more than half "
+            f"the digits of the messages; wait for more answers {others}, or call settle()"
         )
 
 

@@ -34,6 +34,10 @@ static int add(float weight, const Py_buffer *x, const Py_buffer *out)
         PyErr_Format(PyExc_ValueError, "x must have %zd bytes as out has, got %zd", out->len, x->len);
         return -1;
     }
+    if (out->len > 0 && (char *)x->buf < (char *)out->buf + out->len && (char *)out->buf < (char *)x->buf + x->len) {
+        PyErr_SetString(PyExc_ValueError, "out must not overlap x, but they share memory");
+        return -1;
+    }
     Py_BEGIN_ALLOW_THREADS
     status = gc_api->decode_f32(&weight, 1, 1, length, messages, length, (float *)out->buf, GC_ACCUMULATE, 0);
     Py_END_ALLOW_THREADS

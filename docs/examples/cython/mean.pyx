@@ -1,10 +1,12 @@
 # cython: language_level=3
 """A Cython module on the kernels of the installed gc_core: cimport finds them, and nothing is linked.
 
-    cython mean.pyx  # for an editable installation: -I and the directory that has gc_core in it
+    cython mean.pyx
     cc -O2 -shared -fPIC $(python3-config --includes) \
         -I"$(python3 -c 'import gc_core; print(gc_core.get_include())')" \
         mean.c -o mean$(python3-config --extension-suffix)
+
+Where gc_core is installed in editable mode, Cython finds it by `-I DIRECTORY`, the one that gc_core lies in.
 """
 
 from libc.stdlib cimport free, malloc
@@ -12,7 +14,7 @@ from libc.stdlib cimport free, malloc
 from gc_core.kernels cimport decode_f32
 
 
-def mean(list vectors, float[::1] out):
+def mean(list vectors not None, float[::1] out not None):
     """Write the mean of float32 vectors of one length to `out`, without the GIL."""
     cdef size_t n = len(vectors), length = out.shape[0], i
     cdef list views = []  # which keep the vectors alive
@@ -28,6 +30,8 @@ def mean(list vectors, float[::1] out):
             view = vectors[i]
             if <size_t>view.shape[0] != length:
                 raise ValueError(f"vectors[{i}] must have {length} elements as out has, got {view.shape[0]}")
+            if &view[0] < &out[0] + length and &out[0] < &view[0] + length:
+                raise ValueError(f"out must not overlap vectors[{i}], but they share memory")
             views.append(view)
             messages[i] = &view[0]
             weights[i] = 1.0 / n

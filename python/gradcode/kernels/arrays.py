@@ -23,8 +23,6 @@ _HOST = (1, 3, 11)
 _ALIGNMENT = 64
 # An older NumPy calls read-only whatever comes through DLPack.
 _ALL_READ_ONLY = np.lib.NumpyVersion(np.__version__) < "2.1.0"
-# What libraries raise if they cannot give memory away, or say where it is.
-_REFUSALS = (BufferError, RuntimeError, TypeError, ValueError)
 
 
 def is_elsewhere(array: Any) -> bool:
@@ -33,7 +31,7 @@ def is_elsewhere(array: Any) -> bool:
         return False
     try:
         return array.__dlpack_device__()[0] not in _HOST
-    except _REFUSALS:
+    except Exception:  # whatever a library raises that cannot say where its memory is
         return True
 
 
@@ -107,15 +105,15 @@ def new(size: int, dtype: np.dtype[Any], kind: Any) -> Array:
 
 def check_kind(kind: Any, wire: str | None) -> None:
     """Refuse a type of messages that the library of `kind` does not have."""
-    if wire is not None and _is_foreign(kind) and not hasattr(namespace(kind), wire):
+    if wire is not None and _has_library(kind) and not hasattr(namespace(kind), wire):
         raise ValueError(
             f"wire_dtype must be a type of {namespace(kind).__name__}, got {wire}; a NumPy array can be given as out"
         )
 
 
 def like(result: Array, kind: Any) -> Any:
-    """Return a result of ours as an array of the library of `kind`: the same memory."""
-    if not _is_foreign(kind):
+    """Return a result of ours as an array of the library of `kind`, if it is of one: the same memory."""
+    if not _has_library(kind):
         return result
     library = namespace(kind)
     if result.dtype == WIRE["bfloat16"]:
@@ -125,17 +123,25 @@ def like(result: Array, kind: Any) -> Any:
 
 def namespace(array: Any) -> Any:
     """Return the library of an array: what has its functions."""
+    library = _library(array)
+    if library is None:
+        raise TypeError(f"arrays must be of a library with a from_dlpack, got {type(array).__module__}")
+    return library
+
+
+def _library(array: Any) -> Any:
     if hasattr(array, "__array_namespace__"):
         return array.__array_namespace__()
     for base in type(array).__mro__:
         library = sys.modules.get(base.__module__.partition(".")[0])
         if hasattr(library, "from_dlpack"):
             return library
-    raise TypeError(f"arrays must be of a library with a from_dlpack, got {type(array).__module__}")
+    return None
 
 
-def _is_foreign(array: Any) -> bool:
-    return not isinstance(array, np.ndarray) and hasattr(array, "__dlpack__")
+def _has_library(array: Any) -> bool:
+    """Whether results are to be arrays of another library; an object that only speaks DLPack has none."""
+    return not isinstance(array, np.ndarray) and hasattr(array, "__dlpack__") and _library(array) is not None
 
 
 def _imported(name: str, array: Any) -> Array:
@@ -152,7 +158,7 @@ def _imported(name: str, array: Any) -> Array:
         if hasattr(array, "__array_namespace__"):
             return np.asarray(array).view(np.uint16)
         return _memory(array.view(library.int16)).view(np.uint16)
-    except _REFUSALS as error:
+    except Exception as error:  # whatever a library raises that cannot give its memory away
         raise TypeError(f"{name} must be readable through DLPack, got {where(array)}: {error}") from error
 
 

@@ -103,7 +103,7 @@ def encode(
 
     parts = table.shape[1]
     arrays = views("gradients", held)
-    dtype = _check_vector(name, arrays[0])
+    dtype = _check_vector(name, arrays[0], first)
     target, wire = out, None
     if wire_dtype is not None or not (out is None or (type(out) is np.ndarray and out.dtype == dtype)):
         target = None if out is None else view_out(out)
@@ -114,6 +114,8 @@ def encode(
     if target is None:
         check_kind(first, wire)
         target = _new(size, dtype if wire is None else WIRE[wire], accumulate, first)
+    elif target.dtype != (dtype if wire is None else WIRE[wire]):
+        raise TypeError(f"out must be {dtype} as gradients are, got {target.dtype}")
     elif target.size != size:
         raise ValueError(
             f"out must have {size} elements, message_size({arrays[0].size}, {parts}, {dtype}), got {target.size}"
@@ -204,6 +206,8 @@ def decode(
     target = out if out is None or type(out) is np.ndarray else view_out(out)
     if target is None:
         target = _new(gradient_size, dtype, accumulate, first)
+    elif target.dtype != dtype:
+        raise TypeError(f"out must be {dtype} as the gradient is, got {target.dtype}")
     elif target.size != gradient_size:
         raise ValueError(f"out must have {gradient_size} elements, gradient_size, got {target.size}")
     gc_core.decode(rounded("weights", table, dtype), arrays, target, accumulate, num_threads)
@@ -224,11 +228,16 @@ def _no_threads(num_threads: int | None) -> None:
         raise ValueError(f"num_threads must be None for arrays on another device, got {num_threads!r}")
 
 
-def _check_vector(name: str, array: npt.NDArray[Any]) -> np.dtype[Any]:
-    """Return the type of the array that decides sizes and type of all others; gc_core checks the rest of it."""
+def _check_vector(name: str, array: npt.NDArray[Any], given: Any) -> np.dtype[Any]:
+    """Return the type of the array that decides sizes and type of all others; gc_core checks the rest of it.
+
+    `given` is what the array is the memory of.
+    """
     _check_shape(name, array)
     if array.dtype in NATIVE:
         return array.dtype
+    if (told := wire_of(given)) is not None and name.startswith("gradients"):
+        raise TypeError(f"{name}.dtype must be one of float32, float64, got {told}: only messages may have 16 bits")
     if array.dtype == WIRE["bfloat16"]:
         raise TypeError(
             f"{name}.dtype must be one of float32, float64, got uint16; messages of bfloat16 need wire_dtype='bfloat16'"
@@ -264,10 +273,10 @@ def _wire_of_message(wire_dtype: Any, dtype: np.dtype[Any], out: Any, target: np
 def _check_messages(array: npt.NDArray[Any], first: Any, wire_dtype: Any) -> np.dtype[Any]:
     """Return the type of the gradient that messages like this are of."""
     if wire_dtype is None and array.dtype in NATIVE:
-        return _check_vector("messages[0]", array)
+        return _check_vector("messages[0]", array, first)
     told = wire_of(first)
     if wire_dtype is None and told is None:
-        return _check_vector("messages[0]", array)
+        return _check_vector("messages[0]", array, first)
     wire = wire_name(told if wire_dtype is None else wire_dtype, FLOAT32)
     assert wire is not None
     _check_shape("messages[0]", array)

@@ -14,7 +14,10 @@ def as_table(name: str, value: npt.ArrayLike) -> npt.NDArray[Any]:
     """Return coefficients as a non-empty array of real numbers in one or two dimensions."""
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name} must be a plain array, got a MaskedArray, whose mask would be lost")
-    table = np.asarray(value)
+    try:
+        table = np.asarray(value)
+    except Exception as error:  # whatever another library raises that cannot give its numbers away
+        raise TypeError(f"{name} must be an array of real numbers, got {type(value).__name__}: {error}") from error
     if table.dtype.kind not in "fiu":
         raise TypeError(f"{name} must be real numbers, got dtype {table.dtype}")
     if table.ndim not in (1, 2) or table.size == 0:

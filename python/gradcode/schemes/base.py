@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from functools import cached_property
@@ -15,10 +16,10 @@ import numpy.typing as npt
 from gradcode import kernels
 from gradcode._validate import check_dtype, check_int, check_workers
 from gradcode.codes import Condition
-from gradcode.errors import CodeParameterError, NotDecodable
+from gradcode.errors import CodeParameterError, NotDecodable, PrecisionWarning
 from gradcode.kernels.arrays import wire_of
 from gradcode.kernels.tables import rounded
-from gradcode.schemes.decoder import Check, Decoder
+from gradcode.schemes.decoder import CONDITION_LIMIT, Check, Decoder
 from gradcode.schemes.stability import glance, worst_condition
 from gradcode.schemes.subset import Subset
 from gradcode.schemes.survivors import Survivors
@@ -301,6 +302,11 @@ class GradientCode(ABC):
         NotDecodable
             If they are too few.
 
+        Warns
+        -----
+        PrecisionWarning
+            If decoding from these workers may lose more than half the digits of the messages.
+
         Examples
         --------
         >>> import numpy as np, gradcode
@@ -310,8 +316,22 @@ class GradientCode(ABC):
         >>> np.allclose(plan.decode(messages, np.empty(6)), np.arange(6.0))
         True
         """
-        table = ("weights", self.weights(workers))
-        return kernels.DecodePlan(*self._planned(table, gradient_size, dtype, wire_dtype), num_threads)
+        workers = check_workers("workers", workers, self.n_workers)
+        plan = kernels.DecodePlan(
+            *self._planned(("weights", self.weights(workers)), gradient_size, dtype, wire_dtype), num_threads
+        )
+        account = self.survivors()
+        for worker in workers:
+            account.add(worker)
+        condition = max(account.solution(index).condition for index in range(len(self.systems)))
+        if condition > (limit := CONDITION_LIMIT[plan.message_dtype]):
+            warnings.warn(
+                f"decoding from workers {sorted(workers)} can lose {math.log10(condition):.1f} digits of messages of "
+                f"{wire_dtype or plan.dtype.name}: its condition is {condition:.1e}, above {limit:.2g}",
+                PrecisionWarning,
+                stacklevel=2,
+            )
+        return plan
 
     def _planned(
         self, table: tuple[str, npt.NDArray[np.float64]], gradient_size: int, dtype: npt.DTypeLike, wire_dtype: Any
@@ -339,7 +359,8 @@ class GradientCode(ABC):
         dtype : dtype
             Of messages and sum.
         wire_dtype : {None, "float16", "bfloat16"}, optional
-            Type of messages of 16 bits, where the sum is float32.
+            Type of messages of 16 bits, where the sum is float32. Survivors whose condition number is above 45
+            (float16) or 16 (bfloat16) then count as ready only when all have answered, or after `Decoder.settle`.
         check : {"projection"}, optional
             Look for corrupted messages; see `gradcode.Decoder`.
         replica_error : float

@@ -282,7 +282,8 @@ class Decoder:
             With `check`, if messages contradict each other and whose is wrong cannot be told; more can be added.
         """
         if not self.ready:
-            raise NotDecodable(self._survivors.answered, self.missing)
+            limit = CONDITION_LIMIT[self._message_dtype] if self._survivors.decodable else None
+            raise NotDecodable(self._survivors.answered, self.missing, limit)
         target = None if out is None else self.check_out(out)
         if self._result is None:
             total = self._sum
