@@ -11,6 +11,7 @@ import pytest
 TESTS = Path(__file__).resolve().parent
 SOURCES = TESTS.parent / "src_c"
 FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", f"-I{SOURCES / 'include'}"]
+FLAGS += ["-DGC_BYTES_PER_THREAD=((size_t)1<<20)"]  # several threads for problems of a few megabytes
 
 pytestmark = [
     pytest.mark.skipif(not SOURCES.is_dir(), reason="the C sources are not beside the tests"),

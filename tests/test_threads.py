@@ -26,7 +26,7 @@ def default_threads():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("threads", [2, 3, 7])
 @pytest.mark.parametrize("shape", [(1, 14), (2, 3), (4, 20)])
-@pytest.mark.parametrize("stride", [40_000, 300_007])
+@pytest.mark.parametrize("stride", [40_000, 800_007])
 def test_the_result_does_not_depend_on_the_number_of_threads(rng, dtype, threads, shape, stride):
     parts, count = shape
     weights = rng.standard_normal(shape).astype(dtype)
@@ -49,9 +49,9 @@ def test_the_result_does_not_depend_on_the_number_of_threads(rng, dtype, threads
 def test_few_bytes_are_left_to_one_thread():
     with threadpoolctl.threadpool_limits(8):
         assert cpu.threads_for(0, 8) == 1
-        assert cpu.threads_for(2 * MEGABYTE - 1, 8) == 1
-        assert cpu.threads_for(2 * MEGABYTE, 8) == 2
-        assert cpu.threads_for(5 * MEGABYTE, 8) == 5
+        assert cpu.threads_for(8 * MEGABYTE - 1, 8) == 1
+        assert cpu.threads_for(8 * MEGABYTE, 8) == 2
+        assert cpu.threads_for(20 * MEGABYTE, 8) == 5
         assert cpu.threads_for(100 * MEGABYTE, 8) == 8
         assert cpu.threads_for(100 * MEGABYTE, 10**9) == 8
 
@@ -92,11 +92,11 @@ def test_wrong_numbers_are_refused(value, error, default_threads):
 def test_many_python_threads_with_threads_of_their_own(rng):
     """Outputs of different sizes at once, each thread checking its own, while levels and defaults stay."""
     weights = rng.standard_normal((2, 5)).astype(np.float32)
-    messages = [rng.standard_normal(400_000).astype(np.float32) for _ in range(5)]
-    plan = gc_core.DecodePlan(weights, 800_000, 400_000, np.float32, num_threads=2)
-    expected = plan.decode(messages, np.empty(800_000, np.float32))
+    messages = [rng.standard_normal(500_000).astype(np.float32) for _ in range(5)]
+    plan = gc_core.DecodePlan(weights, 1_000_000, 500_000, np.float32, num_threads=2)
+    expected = plan.decode(messages, np.empty(1_000_000, np.float32))
     with ThreadPoolExecutor(6) as pool, threadpoolctl.threadpool_limits(2):
-        tasks = [pool.submit(plan.decode, messages, np.empty(800_000, np.float32)) for _ in range(24)]
+        tasks = [pool.submit(plan.decode, messages, np.empty(1_000_000, np.float32)) for _ in range(24)]
         assert all((task.result() == expected).all() for task in tasks)
 
 

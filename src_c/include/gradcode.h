@@ -96,8 +96,11 @@ GC_API int gc_threads_available(void);
  */
 GC_API int gc_threads_for(size_t bytes, int num_threads);
 
-/** Below twice this number of bytes read and written a second thread costs more than it brings. */
-#define GC_BYTES_PER_THREAD ((size_t)1 << 20)
+/** Below twice this number of bytes read and written a second thread costs more than it brings, where it sleeps between
+ * calls.  Tests are compiled with a smaller one. */
+#ifndef GC_BYTES_PER_THREAD
+#define GC_BYTES_PER_THREAD ((size_t)4 << 20)
+#endif
 
 /**
  * @brief message[t] = sum over j, u of coefficients[j*parts + u] * gradients[j][u*stride + t], t in [0, stride).

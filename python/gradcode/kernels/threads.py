@@ -22,7 +22,7 @@ def num_threads() -> int:
 def set_num_threads(count: int) -> None:
     """Let calls that name no number use up to `count` threads, in the whole process.
 
-    Buffers of less than about 2 MiB are left to one thread, which is then faster.
+    What reads and writes less than 8 MiB is left to one thread, which is then mostly faster.
 
     Parameters
     ----------
