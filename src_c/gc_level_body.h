@@ -1,6 +1,6 @@
 /* All kernels of one level.  Included by the level's file after the vector operations, which are functions named
- * gc_<operation>_<type>, and after GC_LEVEL (its name), GC_TARGET (its instruction set) and the shapes of strips: at most GC_MAX_MU
- * rows, of GC_WIDTH_<rows> vectors. */
+ * gc_<operation>_<type>, and after GC_LEVEL (its name), GC_TARGET (its instruction set) and the shapes of strips: at
+ * most GC_MAX_MU rows, of GC_WIDTH_<rows> vectors. */
 #include <string.h>
 
 #include "gc_internal.h"
@@ -17,7 +17,7 @@
 #define GC_AHEAD_STREAMS 15
 #define GC_AHEAD_BYTES ((size_t)200 << 10)
 #define GC_AHEAD_BLOCK_BYTES ((size_t)6144)
-/* Or, where there are few rows, they are summed so many at a time. */
+/* Or, where there are few rows, they are summed at most so many at a time. */
 #define GC_LONG_STREAMS 14
 #define GC_LONG_ROWS 2
 #define GC_LONG_PASS ((size_t)8)
