@@ -105,17 +105,17 @@ def new(size: int, dtype: np.dtype[Any], kind: Any) -> Array:
 
 def check_kind(kind: Any, wire: str | None) -> None:
     """Refuse a type of messages that the library of `kind` does not have."""
-    if wire is not None and _has_library(kind) and not hasattr(namespace(kind), wire):
+    if wire is not None and (library := _foreign(kind)) is not None and not hasattr(library, wire):
         raise ValueError(
-            f"wire_dtype must be a type of {namespace(kind).__name__}, got {wire}; a NumPy array can be given as out"
+            f"wire_dtype must be a type of {library.__name__}, got {wire}; a NumPy array can be given as out"
         )
 
 
 def like(result: Array, kind: Any) -> Any:
     """Return a result of ours as an array of the library of `kind`, if it is of one: the same memory."""
-    if not _has_library(kind):
+    library = _foreign(kind)
+    if library is None:
         return result
-    library = namespace(kind)
     if result.dtype == WIRE["bfloat16"]:
         return library.from_dlpack(result.view(np.int16)).view(library.bfloat16)
     return library.from_dlpack(result)
@@ -139,9 +139,9 @@ def _library(array: Any) -> Any:
     return None
 
 
-def _has_library(array: Any) -> bool:
-    """Whether results are to be arrays of another library; an object that only speaks DLPack has none."""
-    return not isinstance(array, np.ndarray) and hasattr(array, "__dlpack__") and _library(array) is not None
+def _foreign(array: Any) -> Any:
+    """Return the library of which results are to be; None for NumPy's own, of which those of no library are too."""
+    return None if isinstance(array, np.ndarray) or not hasattr(array, "__dlpack__") else _library(array)
 
 
 def _imported(name: str, array: Any) -> Array:

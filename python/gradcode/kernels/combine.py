@@ -272,8 +272,6 @@ def _wire_of_message(wire_dtype: Any, dtype: np.dtype[Any], out: Any, target: np
 
 def _check_messages(array: npt.NDArray[Any], first: Any, wire_dtype: Any) -> np.dtype[Any]:
     """Return the type of the gradient that messages like this are of."""
-    if wire_dtype is None and array.dtype in NATIVE:
-        return _check_vector("messages[0]", array, first)
     told = wire_of(first)
     if wire_dtype is None and told is None:
         return _check_vector("messages[0]", array, first)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from gc_core import kernels as compiled
-from gradcode._validate import check_int
 
 __all__ = ["num_threads", "set_num_threads", "threads_available"]
 
@@ -36,7 +35,7 @@ def set_num_threads(count: int) -> None:
     2
     >>> set_num_threads(1)
     """
-    compiled.set_num_threads(check_int("count", count, 1))
+    compiled.set_num_threads(count)
 
 
 def threads_available() -> bool:

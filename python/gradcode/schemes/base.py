@@ -6,7 +6,7 @@ import hashlib
 import math
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -232,10 +232,14 @@ class GradientCode(ABC):
 
     def is_decodable(self, workers: Iterable[int]) -> bool:
         """Whether the sum can be recovered from the messages of `workers`."""
+        return self._answered(check_workers("workers", workers, self.n_workers)).decodable
+
+    def _answered(self, workers: Iterable[int]) -> Survivors:
+        """The account of a round in which these have answered."""
         survivors = self.survivors()
-        for worker in check_workers("workers", workers, self.n_workers):
+        for worker in workers:
             survivors.add(worker)
-        return survivors.decodable
+        return survivors
 
     def weights(self, workers: Iterable[int]) -> npt.NDArray[np.float64]:
         """Decoding weights W for messages of `workers`.
@@ -257,9 +261,9 @@ class GradientCode(ABC):
             If they are too few.
         """
         workers = check_workers("workers", workers, self.n_workers)
-        survivors = self.survivors()
-        for worker in workers:
-            survivors.add(worker)
+        return self._weights(self._answered(workers), workers)
+
+    def _weights(self, survivors: Survivors, workers: Sequence[int]) -> npt.NDArray[np.float64]:
         if not survivors.ready:
             raise NotDecodable(workers, survivors.missing)
         column = {worker: i for i, worker in enumerate(workers)}
@@ -317,12 +321,10 @@ class GradientCode(ABC):
         True
         """
         workers = check_workers("workers", workers, self.n_workers)
+        account = self._answered(workers)
         plan = kernels.DecodePlan(
-            *self._planned(("weights", self.weights(workers)), gradient_size, dtype, wire_dtype), num_threads
+            *self._planned(("weights", self._weights(account, workers)), gradient_size, dtype, wire_dtype), num_threads
         )
-        account = self.survivors()
-        for worker in workers:
-            account.add(worker)
         condition = max(account.solution(index).condition for index in range(len(self.systems)))
         if condition > (limit := CONDITION_LIMIT[plan.message_dtype]):
             warnings.warn(
