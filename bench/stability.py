@@ -29,9 +29,9 @@ from gradcode import (
     codes,
     condition_bound,
 )
-from gradcode._drawing import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, WIDTH, save_figure, style
 from gradcode.codes.conditioning import conditions_of, survey
 from gradcode.errors import CodeParameterError, GradCodeWarning
+from gradcode.reports.drawing import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, WIDTH, save_figure, style
 from gradcode.schemes.scale import SLOW_SYSTEM
 
 RESULTS = Path(__file__).parent / "results" / "stability"

@@ -15,7 +15,7 @@ from gradcode.cli.app import app
 from gradcode.codes.names import NAMES, named, named_for
 from gradcode.codes.profile import candidates, digits, survival
 from gradcode.errors import CodeParameterError
-from gradcode.schemes.catalogue import catalogue, draw_catalogue
+from gradcode.schemes.catalogue import catalogue
 from gradcode.schemes.design import decoding_operations
 
 
@@ -160,6 +160,3 @@ def test_nobody_beats_those_that_are_marked(tmp_path):
         ]
         assert not (entry.pareto and better), entry
     assert any(not entry.pareto for entry in entries)
-    draw_catalogue(entries, tmp_path / "figure.svg")
-    draw_catalogue(entries, tmp_path / "again.svg")
-    assert (tmp_path / "figure.svg").read_bytes() == (tmp_path / "again.svg").read_bytes()

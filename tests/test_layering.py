@@ -14,12 +14,15 @@ import gradcode
 PACKAGE = Path(gradcode.__file__).parent
 # From the bottom up: a module may import from its own layer and from those below.
 LAYERS = [
-    {"errors", "_drawing", "_files", "_memory", "_validate", "_version"},
+    {"errors", "_files", "_memory", "_validate", "_version"},
     {"kernels"},
     {"codes"},
     {"schemes"},
     {"rounds"},
     {"local", "mpi"},
+    {"linear"},
+    {"datasets"},
+    {"reports"},
     {"train"},
     {"learn", "torch"},
     {"cli"},
@@ -85,8 +88,8 @@ def loaded_by(statement):
     [
         "import gradcode",
         "import gradcode.rounds",
-        "import gradcode.mpi, gradcode.mpi.local, gradcode.mpi.wire, gradcode.mpi.placement",
-        "import gradcode.train, gradcode.train.config, gradcode.train.launcher, gradcode.train.report",
+        "import gradcode.mpi, gradcode.mpi.launch, gradcode.mpi.wire, gradcode.mpi.placement",
+        "import gradcode.train, gradcode.train.config, gradcode.train.launcher, gradcode.reports.terminal",
     ],
 )
 def test_importing_loads_no_extras(statement):

@@ -26,7 +26,7 @@ from threadpoolctl import threadpool_info
 from gradcode import Uncoded, design
 from gradcode.errors import WorkerFailed
 from gradcode.learn import CodedLogisticRegression
-from gradcode.train.losses import LOSSES
+from gradcode.linear.losses import LOSSES
 
 # With this much regularisation, such a tolerance makes the coefficients this exact (the first test that uses them has
 # the bound); a tolerance ten times smaller comes near to what the rounding of the objective leaves to be seen.

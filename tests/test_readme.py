@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gradcode.mpi.local import mpirun_command, rank_environment
+from gradcode.mpi.launch import mpirun_command, rank_environment
 
 README = Path(__file__).parents[1] / "README.md"
 KERNELS = README.parent / "docs" / "kernels.md"

@@ -24,11 +24,11 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from gradcode.train.data import load
-from gradcode.train.losses import LOSSES
-from gradcode.train.objective import regularised
+from gradcode.datasets.loading import load
+from gradcode.datasets.source import Source
+from gradcode.linear.losses import LOSSES
+from gradcode.linear.objective import regularised
 from gradcode.train.presets import PRESETS
-from gradcode.train.source import Source
 
 RESULTS = Path(__file__).parents[1] / "results" / "amazon.md"
 SCHEMES = ("uncoded", "repetition", "grouped")

@@ -11,7 +11,7 @@ from bench.kernels.cases import DRAM, L2, Case
 from bench.kernels.contenders import OWN
 from bench.kernels.measure import COMPUTE, FLOOR
 from bench.kernels.report import case_of, steady
-from gradcode._drawing import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, WIDTH, save_figure, style
+from gradcode.reports.drawing import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, WIDTH, save_figure, style
 
 PANELS = {DRAM: "gradients of 1e7 elements, in memory", L2: "gradients of 1e5 elements, in the caches"}
 AGAINST = {

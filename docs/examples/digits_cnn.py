@@ -20,7 +20,7 @@ from torch.nn.functional import cross_entropy
 import gradcode
 import gradcode.local
 import gradcode.mpi
-import gradcode.mpi.local
+import gradcode.mpi.launch
 import gradcode.torch
 from gradcode.train.delays import Delays
 
@@ -122,7 +122,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Train a convolutional network on digits, with a straggler.")
     parser.add_argument("--delay", type=float, default=0.1, help="seconds by which one worker is late (default: 0.1)")
     arguments = parser.parse_args()
-    inside_mpi = gradcode.mpi.local.inside_mpi()
+    inside_mpi = gradcode.mpi.launch.inside_mpi()
     trained = train(gradcode.mpi.run if inside_mpi else gradcode.local.run, arguments.delay)
     if trained is not None:
         rounds = trained[1]

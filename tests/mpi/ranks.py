@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from gradcode.mpi.local import mpirun_command, rank_environment
+from gradcode.mpi.launch import mpirun_command, rank_environment
 
 SCRIPTS = Path(__file__).parent / "scripts"
 

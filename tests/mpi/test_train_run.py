@@ -14,15 +14,15 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from gradcode.mpi.local import mpirun_command, rank_environment
+from gradcode.datasets.loading import load, load_digits
+from gradcode.datasets.source import Source
+from gradcode.linear.losses import LOSSES
+from gradcode.linear.objective import batch_of, regularised
+from gradcode.linear.optimisers import default_rate, optimiser_of
+from gradcode.linear.spectrum import spectral_norm_squared
+from gradcode.mpi.launch import mpirun_command, rank_environment
 from gradcode.train.config import TrainConfig
-from gradcode.train.data import load, load_digits
-from gradcode.train.losses import LOSSES
-from gradcode.train.objective import batch_of, regularised
-from gradcode.train.optimisers import default_rate, optimiser_of
 from gradcode.train.presets import PRESETS
-from gradcode.train.source import Source
-from gradcode.train.spectrum import spectral_norm_squared
 
 # -P: a source tree in the current directory must not hide the installed package.
 TRAIN = [sys.executable, "-P", "-m", "gradcode", "train"]

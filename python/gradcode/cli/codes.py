@@ -15,7 +15,8 @@ from gradcode.codes.linear import LinearCode
 from gradcode.codes.names import NAMES, named
 from gradcode.codes.profile import digits, survival
 from gradcode.errors import GradCodeError, MissingExtra
-from gradcode.schemes.catalogue import Entry, catalogue, draw_catalogue
+from gradcode.reports.codes import CodeRecord, draw_codes
+from gradcode.schemes.catalogue import Entry, catalogue
 from gradcode.schemes.design import decoding_operations
 
 __all__ = ["codes"]
@@ -145,7 +146,7 @@ def _compare(console: Console, length: int, figure: Path | None, seed: int) -> N
         "*: no other code is as tolerant, as short, as stable and as cheap   ≥: the most that a search found",
     )
     try:
-        draw_catalogue(entries, path)
+        draw_codes(length, [_record(entry) for entry in entries], path)
     except MissingExtra as error:
         _say(console, f"no figure: {error}")
     else:
@@ -155,6 +156,12 @@ def _compare(console: Console, length: int, figure: Path | None, seed: int) -> N
 def _say(console: Console, text: str) -> None:
     """Print text as it is; the terminal may wrap it."""
     console.print(text, markup=False, soft_wrap=True)
+
+
+def _record(entry: Entry) -> CodeRecord:
+    """What the figure shows of a code."""
+    row = entry.row
+    return CodeRecord(row.name, row.stragglers, row.communication, entry.operations, float(row.worst), entry.pareto)
 
 
 def _cells(entry: Entry) -> tuple[str, ...]:

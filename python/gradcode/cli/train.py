@@ -10,10 +10,12 @@ from typing import Annotated, Any
 
 import typer
 
+from gradcode.datasets.cache import default_cache
+from gradcode.datasets.source import Format, Source
 from gradcode.errors import GradCodeError, GradCodeWarning
+from gradcode.linear.losses import LOSSES
 from gradcode.schemes.grouped import Prefer
 from gradcode.schemes.ye_abbe import Nodes
-from gradcode.train.cache import default_cache
 from gradcode.train.config import (
     Code,
     DelayKind,
@@ -26,9 +28,7 @@ from gradcode.train.config import (
     variants,
 )
 from gradcode.train.job import Job
-from gradcode.train.losses import LOSSES
 from gradcode.train.presets import PRESETS, PresetName
-from gradcode.train.source import Format, Source
 
 __all__ = ["train"]
 
@@ -250,9 +250,9 @@ def train(
     ] = None,
 ) -> None:
     """Train a regularised linear model through a coded cluster."""
-    from gradcode.mpi.local import inside_mpi
+    from gradcode.mpi.launch import inside_mpi
+    from gradcode.reports.terminal import Reporter
     from gradcode.train.launcher import launch
-    from gradcode.train.report import Reporter
 
     served = inside_mpi()
     speaks = True  # under mpirun, one rank speaks for all

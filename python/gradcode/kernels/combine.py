@@ -12,8 +12,8 @@ import gc_core
 from gradcode._validate import check_dtype, check_int
 from gradcode.kernels import elsewhere
 from gradcode.kernels.arrays import check_kind, is_elsewhere, like, new, view_out, views, wire_of
+from gradcode.kernels.coefficients import as_table, rounded
 from gradcode.kernels.sizes import block_size
-from gradcode.kernels.tables import as_table, rounded
 from gradcode.kernels.types import FLOAT32, NATIVE, WIRE, wire_name
 
 __all__ = ["decode", "encode"]

@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from gradcode._validate import check_dtype
 from gradcode.kernels.arrays import namespace, where, wire_of
+from gradcode.kernels.coefficients import rounded
 from gradcode.kernels.sizes import block_size
-from gradcode.kernels.tables import rounded
 from gradcode.kernels.types import FLOAT32, type_name, wire_name
 
 __all__ = ["decode", "encode"]

@@ -21,7 +21,7 @@ from gradcode.learn.problem import Problem, Solution
 from gradcode.learn.sharing import Sharing
 from gradcode.mpi import load_mpi
 from gradcode.mpi import run as run_over_mpi
-from gradcode.mpi.local import inside_mpi
+from gradcode.mpi.launch import inside_mpi
 from gradcode.rounds import Cluster
 from gradcode.schemes import GradientCode, design
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcode import kernels
-from gradcode.kernels.tables import rounded
+from gradcode.kernels.coefficients import rounded
 from gradcode.rounds.plan import Plan
 
 __all__ = ["Message"]

@@ -18,7 +18,7 @@ from gradcode._validate import check_dtype, check_int, check_workers
 from gradcode.codes import Condition
 from gradcode.errors import CodeParameterError, NotDecodable, PrecisionWarning
 from gradcode.kernels.arrays import wire_of
-from gradcode.kernels.tables import rounded
+from gradcode.kernels.coefficients import rounded
 from gradcode.schemes.decoder import CONDITION_LIMIT, Check, Decoder
 from gradcode.schemes.stability import glance, worst_condition
 from gradcode.schemes.subset import Subset

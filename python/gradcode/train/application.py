@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gradcode.datasets.prepared import Prepared
+from gradcode.linear.losses import LOSSES
+from gradcode.linear.objective import batch_of
 from gradcode.mpi import run
 from gradcode.rounds import Gradient, Task
 from gradcode.schemes import Subset
 from gradcode.train.config import TrainConfig
-from gradcode.train.losses import LOSSES
-from gradcode.train.master import Emit, Master
-from gradcode.train.objective import batch_of
-from gradcode.train.prepared import Prepared
+from gradcode.train.descent import Emit, Master
 
 __all__ = ["train"]
 
@@ -33,7 +33,7 @@ def train(config: TrainConfig, prepared: Prepared, emit: Emit, launched_at: floa
     prepared : Prepared
         The data, of which a worker reads its share and the master the test rows.
     emit : callable
-        Takes the events of `gradcode.train.report`, on the master.
+        Takes the events of `gradcode.reports.terminal`, on the master.
     launched_at : float
         When the run was started, in seconds since the epoch.
 

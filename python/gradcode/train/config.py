@@ -12,7 +12,10 @@ from typing import Any, Literal, get_args
 from gradcode import kernels
 from gradcode._validate import check_int, check_number
 from gradcode.codes.names import named_for
+from gradcode.datasets.source import Source
 from gradcode.errors import CodeParameterError
+from gradcode.linear.losses import LOSSES
+from gradcode.linear.optimisers import STOCHASTIC
 from gradcode.schemes import (
     CyclicRepetition,
     FractionalRepetition,
@@ -26,9 +29,6 @@ from gradcode.schemes import (
 from gradcode.schemes.grouped import Prefer
 from gradcode.schemes.ye_abbe import Nodes
 from gradcode.train.delays import Delays
-from gradcode.train.losses import LOSSES
-from gradcode.train.optimisers import STOCHASTIC
-from gradcode.train.source import Source
 
 __all__ = ["Code", "DType", "DelayKind", "LossName", "OptimiserName", "Scheme", "TrainConfig", "WireDType", "variants"]
 

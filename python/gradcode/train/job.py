@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gradcode._files import replacing
+from gradcode.datasets.preparation import prepare
+from gradcode.datasets.prepared import open_prepared
 from gradcode.errors import DataError, GradCodeError
+from gradcode.reports.terminal import Reporter
 from gradcode.train.config import TrainConfig
-from gradcode.train.master import starting_point
-from gradcode.train.preparation import check_output, prepare
-from gradcode.train.prepared import open_prepared
-from gradcode.train.report import Reporter
+from gradcode.train.descent import starting_point
+from gradcode.train.output import check_output
 
 __all__ = ["Job", "draw", "present"]
 
@@ -136,8 +137,8 @@ def draw(directory: Path) -> Path:
     MissingExtra
         If matplotlib or jinja2 is not installed.
     """
-    from gradcode.train.page import write_comparison, write_report, write_report_of
-    from gradcode.train.records import read_run
+    from gradcode.reports.page import write_comparison, write_report, write_report_of
+    from gradcode.reports.records import read_run
 
     if (directory / _RESULT).is_file():
         return _made_of(directory, partial(write_report, directory))

@@ -14,12 +14,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from gradcode.mpi.local import check_shared_memory, mpirun_command, process_session
+from gradcode.mpi.launch import check_shared_memory, mpirun_command, process_session
+from gradcode.reports.terminal import Reporter
 from gradcode.rounds import Interrupts
 from gradcode.train.config import TrainConfig
 from gradcode.train.events import decode_event
 from gradcode.train.job import Job, present
-from gradcode.train.report import Reporter
 
 __all__ = ["launch"]
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from gradcode._files import replacing
 from gradcode.errors import DataError
 
-__all__ = ["RunOutput", "read_parameters"]
+__all__ = ["RunOutput", "check_output", "read_parameters"]
 
 
 class RunOutput:
@@ -63,6 +63,29 @@ class RunOutput:
             write(file)
             file.flush()
             os.fsync(file.fileno())
+
+
+def check_output(output: str | os.PathLike[str] | None) -> None:
+    """Make the output directory, if there shall be one.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be made, or holds something that would be lost.
+    """
+    if output is None:
+        return
+    path = Path(output)
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"output must be a directory, got the file {path}")
+    if path.is_dir() and any(path.iterdir()):
+        raise ValueError(f"output must be a new or empty directory, so that no result is lost, got {path}")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(
+            f"output must be a directory that can be made, got {path}: {error.strerror or error}"
+        ) from None
 
 
 def read_parameters(path: Path) -> npt.NDArray[Any]:

@@ -18,14 +18,14 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any, TextIO, cast
 
+from gradcode.datasets.prepared import Prepared, open_prepared
 from gradcode.errors import GradCodeWarning
 from gradcode.mpi import load_mpi
+from gradcode.reports.terminal import Reporter
 from gradcode.train.application import train
 from gradcode.train.config import TrainConfig
 from gradcode.train.events import encode_event, failure_event
 from gradcode.train.job import Job, present
-from gradcode.train.prepared import Prepared, open_prepared
-from gradcode.train.report import Reporter
 
 __all__ = ["main", "serve"]
 

@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from gradcode import Uncoded, design
 from gradcode.errors import ConfigMismatch, GradCodeError, WorkerFailed
 from gradcode.learn import CodedLogisticRegression
-from gradcode.train.losses import LOSSES
+from gradcode.linear.losses import LOSSES
 
 COMM = MPI.COMM_WORLD
 RANK = COMM.rank

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from gradcode.train.comparison import comparison_table, comparison_text, measured_on, show_comparison
+from gradcode.reports.comparison import comparison_table, comparison_text, measured_on, show_comparison
 
 
 def result(mean=0.2, **change):

@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from gradcode.datasets.dataset import Dataset
+from gradcode.datasets.labels import Labels, class_labels, label_text
+from gradcode.datasets.reading import READ_ERRORS, open_data, unreadable
+from gradcode.datasets.source import Source
+from gradcode.datasets.split import divided, partition
 from gradcode.errors import DataError, MissingExtra
-from gradcode.train.dataset import Dataset
-from gradcode.train.labels import Labels, class_labels, label_text
-from gradcode.train.reading import READ_ERRORS, open_data, unreadable
-from gradcode.train.source import Source
-from gradcode.train.split import divided, partition
 
 __all__ = ["read_svmlight"]
 

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from gradcode.datasets.dataset import Dataset
+from gradcode.datasets.loading import load, load_diabetes, load_digits, load_svmlight
+from gradcode.datasets.prepared import open_prepared, save
+from gradcode.datasets.source import Source
 from gradcode.errors import DataError, MissingExtra
-from gradcode.train.data import load, load_diabetes, load_digits, load_svmlight
-from gradcode.train.dataset import Dataset
-from gradcode.train.prepared import open_prepared, save
+from gradcode.linear.spectrum import spectral_norm_squared
 from gradcode.train.presets import PRESETS
-from gradcode.train.source import Source
-from gradcode.train.spectrum import spectral_norm_squared
 
 pytest.importorskip("sklearn")
 

@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 from xml.etree import ElementTree
 
-from gradcode._drawing import save_figure
 from gradcode._files import replacing
 from gradcode.errors import MissingExtra
-from gradcode.train.comparison import QUANTITIES, comparison_table, delays_text, headings, measured_on
-from gradcode.train.figures import (
+from gradcode.reports.comparison import QUANTITIES, comparison_table, delays_text, headings, measured_on
+from gradcode.reports.drawing import save_figure
+from gradcode.reports.figures import (
     MAX_COLUMNS,
     MAX_POINTS,
     MAX_WORKERS,
     comparison_figure,
     run_figures,
 )
-from gradcode.train.quantities import byte_count, count, duration, flattened, number, score, score_label
-from gradcode.train.records import Run, read_run
-from gradcode.train.report import how_it_ended
+from gradcode.reports.quantities import byte_count, count, duration, flattened, number, score, score_label
+from gradcode.reports.records import Run, read_run
+from gradcode.reports.terminal import how_it_ended
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -126,7 +126,7 @@ def write_comparison(directory: str | Path, runs: Mapping[str, Run]) -> Path:
     Raises
     ------
     ValueError
-        If there is no run, or the runs cannot be compared; see `gradcode.train.comparison.comparison_table`.
+        If there is no run, or the runs cannot be compared; see `gradcode.reports.comparison.comparison_table`.
     MissingExtra
         If matplotlib or jinja2 is not installed.
     """
@@ -173,7 +173,7 @@ def _write(path: Path, template: str, **values: Any) -> Path:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("gradcode.train", "templates"),
+        loader=PackageLoader("gradcode.reports", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -240,7 +240,7 @@ def inlined(svg: bytes, name: str, description: str) -> str:
     Parameters
     ----------
     svg : bytes
-        What `gradcode._drawing.save_figure` wrote.
+        What `gradcode.reports.drawing.save_figure` wrote.
     name : str
         Goes before all ids, so that those of several figures differ.
     description : str

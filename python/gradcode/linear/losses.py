@@ -13,9 +13,8 @@ from scipy.special import expit
 
 from gradcode._validate import check_dtype, check_int, check_number
 from gradcode.errors import MissingExtra
-from gradcode.train.dataset import labels_fit
-from gradcode.train.objective import sum_of_squares
-from gradcode.train.source import Target
+from gradcode.linear.objective import sum_of_squares
+from gradcode.linear.targets import Target, labels_fit
 
 __all__ = ["LOSSES", "Loss"]
 

@@ -14,15 +14,15 @@ import scipy
 
 import gradcode
 from gradcode._memory import peak_memory
+from gradcode.datasets.prepared import Prepared
 from gradcode.errors import DataError
+from gradcode.linear.losses import LOSSES
+from gradcode.linear.objective import regularised
+from gradcode.linear.optimisers import default_rate, optimiser_of
 from gradcode.rounds import Cluster
 from gradcode.train.config import TrainConfig
 from gradcode.train.events import failure_event
-from gradcode.train.losses import LOSSES
-from gradcode.train.objective import regularised
-from gradcode.train.optimisers import default_rate, optimiser_of
 from gradcode.train.output import RunOutput, read_parameters
-from gradcode.train.prepared import Prepared
 
 __all__ = ["Emit", "Master", "starting_point"]
 
@@ -67,7 +67,7 @@ class Master:
     prepared : Prepared
         The data, of which only the test rows are read here.
     emit : callable
-        Takes the events of `gradcode.train.report`.
+        Takes the events of `gradcode.reports.terminal`.
     launched_at : float
         When the run was started, in seconds since the epoch.
 

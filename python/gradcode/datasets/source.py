@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from gradcode._validate import check_dtype, check_int, check_number
-from gradcode.train.reading import plain_suffix
+from gradcode.datasets.reading import plain_suffix
+from gradcode.linear.targets import Target
 
-__all__ = ["Format", "Kind", "Source", "Target"]
+__all__ = ["Format", "Kind", "Source"]
 
 Format = Literal["auto", "libsvm", "csv", "parquet"]
 Kind = Literal["built-in", "libsvm", "csv", "parquet"]
-Target = Literal["binary", "classes", "number"]
 
 _MAX_SEED = 2**32 - 1
 _SUFFIXES: dict[str, Kind] = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet", ".pq": "parquet"}

@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from gradcode.datasets.dataset import Dataset
+from gradcode.datasets.labels import Labels, class_labels, shown
+from gradcode.datasets.reading import READ_ERRORS, open_data, plain_suffix, unreadable
+from gradcode.datasets.source import Source
+from gradcode.datasets.split import divided, partition
 from gradcode.errors import DataError, MissingExtra
-from gradcode.train.dataset import Dataset
-from gradcode.train.labels import Labels, class_labels, shown
-from gradcode.train.reading import READ_ERRORS, open_data, plain_suffix, unreadable
-from gradcode.train.source import Source
-from gradcode.train.split import divided, partition
 
 if TYPE_CHECKING:
     import pandas as pd

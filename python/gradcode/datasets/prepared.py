@@ -21,10 +21,10 @@ import scipy.sparse as sp
 
 from gradcode._files import replacing
 from gradcode._validate import check_int
+from gradcode.datasets.dataset import Dataset
 from gradcode.errors import DataError
-from gradcode.train.dataset import Dataset, classes_fit, label_rule, labels_fit
-from gradcode.train.source import Target
-from gradcode.train.spectrum import spectral_norm_squared
+from gradcode.linear.spectrum import spectral_norm_squared
+from gradcode.linear.targets import Target, classes_fit, label_rule, labels_fit
 
 __all__ = ["FORMAT", "Prepared", "open_prepared", "save"]
 
@@ -55,7 +55,7 @@ def save(dataset: Dataset, directory: str | os.PathLike[str]) -> None:
     Examples
     --------
     >>> import tempfile
-    >>> from gradcode.train.data import load_digits
+    >>> from gradcode.datasets.loading import load_digits
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save(load_digits(), folder)
     ...     open_prepared(folder)
@@ -117,7 +117,7 @@ class Prepared:
     digest : str
         Different for different rows, wherever they were prepared.
     spectral_norm_squared : float
-        The square of the largest singular value of all training rows (`gradcode.train.spectrum`).
+        The square of the largest singular value of all training rows (`gradcode.linear.spectrum`).
     dtype : numpy.dtype
         Element type of rows and labels.
     target : {"binary", "classes", "number"}
@@ -215,7 +215,7 @@ def open_prepared(directory: str | os.PathLike[str]) -> Prepared:
     Examples
     --------
     >>> import tempfile
-    >>> from gradcode.train.data import load_digits
+    >>> from gradcode.datasets.loading import load_digits
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save(load_digits(), folder)
     ...     X, y = open_prepared(folder).rows(100, 110)

@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gradcode.datasets import cache as cache_module
+from gradcode.datasets.cache import cached, default_cache
+from gradcode.datasets.loading import load
+from gradcode.datasets.preparation import prepare
+from gradcode.datasets.prepared import open_prepared
+from gradcode.datasets.source import Source
 from gradcode.errors import DataError
-from gradcode.train import cache as cache_module
-from gradcode.train.cache import cached, default_cache
-from gradcode.train.data import load
-from gradcode.train.preparation import check_output, prepare
-from gradcode.train.prepared import open_prepared
-from gradcode.train.source import Source
+from gradcode.train.output import check_output
 
 pytest.importorskip("sklearn")
 

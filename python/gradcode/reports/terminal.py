@@ -21,8 +21,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from gradcode.train.comparison import show_comparison
-from gradcode.train.quantities import byte_count, count, duration, number, score, score_label
+from gradcode.reports.comparison import show_comparison
+from gradcode.reports.quantities import byte_count, count, duration, number, score, score_label
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -149,7 +149,7 @@ class Reporter:
                 self._console.print(f"\n{name}", style="bold", markup=False, highlight=False)
 
     def compare(self, results: Mapping[str, Mapping[str, Any]]) -> None:
-        """Show several runs side by side, as `gradcode.train.comparison.comparison_text` has them."""
+        """Show several runs side by side, as `gradcode.reports.comparison.comparison_text` has them."""
         with _whatever_becomes_of_the_terminal():
             self._display.stop()
             show_comparison(results, self._stream)

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from gradcode.train.comparison import comparison_text
-from gradcode.train.report import Reporter, summary
+from gradcode.reports.comparison import comparison_text
+from gradcode.reports.terminal import Reporter, summary
 
 STARTED = {
     "event": "started",
@@ -488,7 +488,10 @@ def test_terminal_without_rich_gets_lines(monkeypatch):
 
 
 def test_optional_packages_are_imported_when_used_and_not_before():
-    modules = ", ".join(f"gradcode.train.{name}" for name in ("data", "delays", "objective", "optimisers", "report"))
+    modules = ", ".join(
+        f"gradcode.{name}"
+        for name in ("datasets.loading", "train.delays", "linear.objective", "linear.optimisers", "reports.terminal")
+    )
     code = f"import sys, {modules}; print(sorted({{'sklearn', 'rich', 'typer', 'mpi4py'}} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "[]\n"

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from gradcode.datasets.source import Source
 from gradcode.errors import DataError
-from gradcode.train.dataset import classes_fit
-from gradcode.train.source import Source
+from gradcode.linear.targets import classes_fit
 
 __all__ = ["Labels", "class_labels", "label_text", "shown"]
 

@@ -6,13 +6,13 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from gradcode.datasets.cache import cached
+from gradcode.datasets.loading import load
+from gradcode.datasets.prepared import open_prepared, save
+from gradcode.datasets.source import Source
 from gradcode.errors import DataError
-from gradcode.train.cache import cached
-from gradcode.train.data import load
-from gradcode.train.prepared import open_prepared, save
-from gradcode.train.source import Source
 
-__all__ = ["check_output", "prepare"]
+__all__ = ["prepare"]
 
 
 def prepare(
@@ -83,26 +83,3 @@ def _check_rows(n_train: int, shares: int, chunks: int) -> None:
         raise DataError(f"data must have a training row for each of {shares} shares, got {n_train}")
     if chunks > rows:
         raise ValueError(f"chunks must be at most the {rows} rows of a share, got {chunks}")
-
-
-def check_output(output: str | os.PathLike[str] | None) -> None:
-    """Make the output directory, if there shall be one.
-
-    Raises
-    ------
-    ValueError
-        If it cannot be made, or holds something that would be lost.
-    """
-    if output is None:
-        return
-    path = Path(output)
-    if path.exists() and not path.is_dir():
-        raise ValueError(f"output must be a directory, got the file {path}")
-    if path.is_dir() and any(path.iterdir()):
-        raise ValueError(f"output must be a new or empty directory, so that no result is lost, got {path}")
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(
-            f"output must be a directory that can be made, got {path}: {error.strerror or error}"
-        ) from None

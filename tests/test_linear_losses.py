@@ -9,8 +9,8 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp
 
 from gradcode.errors import MissingExtra
-from gradcode.train.losses import LOSSES
-from gradcode.train.objective import regularised
+from gradcode.linear.losses import LOSSES
+from gradcode.linear.objective import regularised
 
 K = 4
 each = pytest.mark.parametrize("name", LOSSES)

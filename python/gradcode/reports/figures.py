@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gradcode._drawing import BLACK, BLUE, COLOURS, DASHES, GREEN, GREY, ORANGE, VERMILION, WIDTH, style
-from gradcode.train.quantities import score_label
-from gradcode.train.records import Run
+from gradcode.reports.drawing import BLACK, BLUE, COLOURS, DASHES, GREEN, GREY, ORANGE, VERMILION, WIDTH, style
+from gradcode.reports.quantities import score_label
+from gradcode.reports.records import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,9 +7,9 @@ import pytest
 from scipy.optimize import minimize
 
 from gradcode.errors import GradCodeError
-from gradcode.train.losses import LOSSES
-from gradcode.train.objective import regularised
-from gradcode.train.optimisers import (
+from gradcode.linear.losses import LOSSES
+from gradcode.linear.objective import regularised
+from gradcode.linear.optimisers import (
     OPTIMISERS,
     STOCHASTIC,
     Minimised,

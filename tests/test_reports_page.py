@@ -9,8 +9,8 @@ import pytest
 from training_output import records, write_run
 
 from gradcode.errors import DataError, MissingExtra
-from gradcode.train.page import check_installed, write_comparison, write_report
-from gradcode.train.records import read_run
+from gradcode.reports.page import check_installed, write_comparison, write_report
+from gradcode.reports.records import read_run
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
@@ -197,7 +197,7 @@ def test_what_reports_need_is_checked_first(run, monkeypatch, missing):
     directory = run()
     real = importlib.util.find_spec
     monkeypatch.setattr(
-        "gradcode.train.page.find_spec", lambda name, *rest: None if name == missing else real(name, *rest)
+        "gradcode.reports.page.find_spec", lambda name, *rest: None if name == missing else real(name, *rest)
     )
     with pytest.raises(MissingExtra, match=rf"reports need {missing}; .*gradcode\[train\]"):
         check_installed()

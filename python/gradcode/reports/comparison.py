@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any, NamedTuple
 
-from gradcode.train.quantities import count, duration, flattened, number, score, score_label
+from gradcode.reports.quantities import count, duration, flattened, number, score, score_label
 
 __all__ = [
     "QUANTITIES",

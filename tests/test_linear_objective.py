@@ -5,8 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from gradcode.train.losses import LOSSES
-from gradcode.train.objective import batch_of, regularised
+from gradcode.linear.losses import LOSSES
+from gradcode.linear.objective import batch_of, regularised
 
 
 def test_regularised_adds_once_and_changes_nothing():

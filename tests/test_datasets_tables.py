@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gradcode.datasets.loading import load
+from gradcode.datasets.source import Source
 from gradcode.errors import DataError, MissingExtra
-from gradcode.train.data import load
 from gradcode.train.presets import PRESETS
-from gradcode.train.source import Source
 
 pd = pytest.importorskip("pandas")
 pytest.importorskip("sklearn")

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
-import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
 from gradcode._validate import check_dtype
-from gradcode.train.source import Target
+from gradcode.linear.targets import Target, classes_fit, label_rule, labels_fit
 
-__all__ = ["Dataset", "classes_fit", "label_rule", "labels_fit"]
+__all__ = ["Dataset"]
 
 _PARTS = ("train", "test")
 
@@ -77,41 +76,3 @@ class Dataset:
     def n_features(self) -> int:
         """Number of columns, the constant one included."""
         return int(self.train_X.shape[1])
-
-
-def classes_fit(n_classes: int, target: Target) -> bool:
-    """Return whether `target` can have so many classes.
-
-    Examples
-    --------
-    >>> classes_fit(3, "binary"), classes_fit(3, "classes"), classes_fit(0, "number")
-    (False, True, True)
-    """
-    return {"binary": n_classes == 2, "classes": n_classes >= 2, "number": n_classes == 0}[target]
-
-
-def label_rule(target: Target, n_classes: int) -> str:
-    """Return what labels must be, for a message.
-
-    Examples
-    --------
-    >>> label_rule("classes", 10)
-    'a whole number in 0..9'
-    """
-    return {"binary": "-1 or +1", "classes": f"a whole number in 0..{n_classes - 1}", "number": "finite"}[target]
-
-
-def labels_fit(y: npt.NDArray[Any], target: Target, n_classes: int) -> npt.NDArray[np.bool_]:
-    """Return, for each label, whether it obeys `label_rule`.
-
-    Examples
-    --------
-    >>> labels_fit(np.array([0.0, 1.5, 2.0, np.nan]), "classes", 2)
-    array([ True, False, False, False])
-    """
-    if target == "binary":
-        return np.asarray(np.abs(y) == 1)
-    finite = np.asarray(np.isfinite(y))
-    if target == "classes":
-        finite &= (y >= 0) & (y < n_classes) & (y == np.floor(y))
-    return finite

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from gradcode.datasets.dataset import Dataset
+from gradcode.datasets.labels import Labels
+from gradcode.datasets.source import Source
 from gradcode.errors import DataError
-from gradcode.train.dataset import Dataset
-from gradcode.train.labels import Labels
-from gradcode.train.source import Source
 
 __all__ = ["divided", "partition"]
 

@@ -9,13 +9,14 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from gradcode._validate import check_dtype
+from gradcode.datasets.dataset import Dataset
+from gradcode.datasets.labels import Labels, class_labels
+from gradcode.datasets.source import Source
+from gradcode.datasets.split import divided, partition
+from gradcode.datasets.svmlight import read_svmlight
+from gradcode.datasets.tables import read_table
 from gradcode.errors import MissingExtra
-from gradcode.train.dataset import Dataset
-from gradcode.train.labels import Labels, class_labels
-from gradcode.train.source import Source, Target
-from gradcode.train.split import divided, partition
-from gradcode.train.svmlight import read_svmlight
-from gradcode.train.tables import read_table
+from gradcode.linear.targets import Target
 
 __all__ = ["load", "load_diabetes", "load_digits", "load_svmlight"]
 

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gradcode._version import __version__
+from gradcode.datasets.loading import load
+from gradcode.datasets.prepared import FORMAT, open_prepared, save
+from gradcode.datasets.reading import unreadable
+from gradcode.datasets.source import Source
 from gradcode.errors import DataError
-from gradcode.train.data import load
-from gradcode.train.prepared import FORMAT, open_prepared, save
-from gradcode.train.reading import unreadable
-from gradcode.train.source import Source
 
 __all__ = ["cached", "default_cache"]
 

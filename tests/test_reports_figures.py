@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from training_output import records, write_run
 
-from gradcode._drawing import save_figure
 from gradcode.errors import DataError, MissingExtra
-from gradcode.train.figures import (
+from gradcode.reports.drawing import save_figure
+from gradcode.reports.figures import (
     bands,
     comparison_figure,
     convergence_figure,
@@ -19,7 +19,7 @@ from gradcode.train.figures import (
     run_figures,
     usage_figure,
 )
-from gradcode.train.records import read_run
+from gradcode.reports.records import read_run
 
 matplotlib = pytest.importorskip("matplotlib")
 
