@@ -16,8 +16,9 @@ def run_ranks(ranks, script, *arguments, timeout=240):
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=rank_environment(), check=False)
 
 
-def assert_passed(completed):
-    """The script's own assertions held: rank 0 says so as its last word."""
-    assert completed.returncode == 0 and completed.stdout.rstrip().endswith("passed"), (
+def assert_passed(completed, times=1):
+    """The script's own assertions held: rank 0 says so as its last word, once for each script."""
+    words = completed.stdout.split()
+    assert completed.returncode == 0 and words[-1:] == ["passed"] and words.count("passed") == times, (
         f"status {completed.returncode}\n{completed.stdout}\n{completed.stderr}"
     )
