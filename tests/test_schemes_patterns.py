@@ -1,4 +1,4 @@
-"""Every scheme and every code, from every set of survivors up to twelve workers, and from random ones beyond."""
+"""Every scheme and code, from every set of survivors up to nine workers (twelve: slow), from random ones beyond."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ from gradcode.errors import CodeParameterError
 pytestmark = pytest.mark.filterwarnings("ignore::gradcode.errors.LoadWarning")
 
 ALL = [(n, s, m) for n in range(1, 13) for s in range(n) for m in range(1, n - s + 1)]
+SLOW = pytest.mark.slow
+each_n = pytest.mark.parametrize("n", [*range(1, 10), *(pytest.param(n, marks=SLOW) for n in range(10, 13))])
 
 
-@pytest.mark.parametrize("n", range(1, 13))
+@each_n
 @pytest.mark.parametrize(
     ("prefer", "placement"), [("stability", "auto"), ("decoding", "auto"), ("stability", "grouped")]
 )
@@ -34,7 +36,7 @@ def test_designs(n, prefer, placement):
         contract.check_patterns(scheme)
 
 
-@pytest.mark.parametrize("n", range(1, 13))
+@each_n
 @pytest.mark.parametrize("nodes", ["published", "equispaced", "chebyshev", "gaussian", "harmonic", "integer"])
 def test_ye_abbe(n, nodes):
     for s, m in ((s, m) for size, s, m in ALL if size == n):
@@ -50,7 +52,7 @@ def test_ye_abbe(n, nodes):
         contract.check_patterns(scheme)
 
 
-@pytest.mark.parametrize("n", range(1, 13))
+@each_n
 def test_cyclic_repetition(n):
     for s in range(n):
         scheme = CyclicRepetition(n, s)
@@ -60,7 +62,7 @@ def test_cyclic_repetition(n):
             contract.check_patterns(CyclicRepetition(n, s, "harmonic"))
 
 
-@pytest.mark.parametrize("n", range(1, 13))
+@each_n
 def test_fractional_repetition_and_uncoded(n):
     contract.check_patterns(Uncoded(n))
     for s in range(n):
@@ -87,8 +89,9 @@ CODES = [
 
 @pytest.mark.parametrize("code", CODES, ids=repr)
 @pytest.mark.parametrize("prefer", ["stability", "decoding"])
-def test_every_code_makes_a_scheme(code, prefer):
-    for n in range(code.length, 13):
+@pytest.mark.parametrize("sizes", [range(10), pytest.param(range(10, 13), marks=SLOW)], ids=str)
+def test_every_code_makes_a_scheme(code, prefer, sizes):
+    for n in range(max(code.length, sizes.start), sizes.stop):
         contract.check_patterns(Grouped(n, code, prefer=prefer))
 
 
@@ -140,8 +143,8 @@ def test_random_patterns_of_large_schemes(scheme):
     gradients = rng.standard_normal((scheme.n_subsets, 30))
     messages = contract.encode_all(scheme, gradients)
     contract.check_shares(scheme)
-    neighbours = [tuple((start + i) % n for i in range(s)) for start in range(0, n, 7)]
-    for lost in [*neighbours, *(tuple(rng.choice(n, s, replace=False)) for _ in range(40))]:
+    neighbours = [tuple((start + i) % n for i in range(s)) for start in range(0, n, 17)]
+    for lost in [*neighbours, *(tuple(rng.choice(n, s, replace=False)) for _ in range(20))]:
         contract.check_decode(scheme, gradients, messages, [w for w in range(n) if w not in lost])
 
 
