@@ -78,7 +78,7 @@ def check_decode(scheme, gradients, messages, survivors):
     order = np.random.default_rng(len(survivors)).permutation(survivors)
     for worker in order:
         with_it = decoder.add(int(worker), messages[worker])
-    condition, limit = condition_of(scheme, survivors), CONDITION_LIMIT[dtype]
+    condition, limit = worst_of(scheme, survivors), CONDITION_LIMIT[dtype]
     assert decoder.ready == with_it
     if not with_it:  # it waits for a better condition
         assert condition > limit / 10
@@ -98,7 +98,7 @@ def check_decode(scheme, gradients, messages, survivors):
     assert (error <= terms * EPS[dtype.name] * bound).all(), f"error {error.max()} for survivors {survivors}"
 
 
-def condition_of(scheme, survivors):
+def worst_of(scheme, survivors):
     """The largest condition of the systems that decode these survivors."""
     worst = 1.0
     for index, system in enumerate(scheme.systems):

@@ -46,6 +46,7 @@ def build_extension(source, folder, *options):
     return module
 
 
+@pytest.mark.slow  # it compiles all kernels
 @needs_compiler
 @needs_sources
 @needs_examples

@@ -77,6 +77,7 @@ def openmp(compiler):
     return ["-fopenmp"] if found.returncode == 0 else []
 
 
+@pytest.mark.slow
 @needs("cc")
 def test_optimised(tmp_path):
     output = run(build(tmp_path, "cc", "-O3", *openmp("cc")))
@@ -90,6 +91,7 @@ def test_without_threads(tmp_path):
     assert "threads: no" in output
 
 
+@pytest.mark.slow
 @needs("cc")
 def test_under_sanitizers(tmp_path):
     flags = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", *openmp("cc")]
@@ -97,12 +99,14 @@ def test_under_sanitizers(tmp_path):
     assert_complete(output, "base")
 
 
+@pytest.mark.slow
 @needs("aarch64-linux-gnu-gcc", "qemu-aarch64-static")
 def test_on_arm(tmp_path):
     program = build(tmp_path, "aarch64-linux-gnu-gcc", "-O3", "-static", *openmp("aarch64-linux-gnu-gcc"))
     assert_complete(run("qemu-aarch64-static", program, "quick"), "base", "neon")
 
 
+@pytest.mark.slow
 @needs("cc")
 def test_a_wrong_kernel_is_found(tmp_path):
     """One that leaves out the last stream of a pass: the tests above can fail."""

@@ -54,7 +54,10 @@ def test_the_frequency_table_has_the_worst_conditions_of_the_study():
         assert exact_worst(code) == pytest.approx(worst, rel=digits), (length, frequencies)
 
 
-@pytest.mark.parametrize("dimension", sorted({entry[0] for entry in TABLE}))
+@pytest.mark.parametrize(
+    "dimension",
+    [pytest.param(d, marks=[pytest.mark.slow] if d in (5, 6) else []) for d in sorted({entry[0] for entry in TABLE})],
+)
 def test_the_choice_is_the_smallest_worst_condition(dimension):
     entries = [entry for entry in TABLE if entry[0] == dimension]
     assert {(e[1], e[2]) for e in entries} >= {(r.full_length, r.frequencies) for r in FREQUENCIES[dimension]}

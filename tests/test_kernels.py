@@ -109,7 +109,7 @@ LARGE = [(1, 2), (4, 2), (2, 12), (9, 8), (1, 14), (1, 150), (2, 140)]
 
 
 @pytest.mark.parametrize("shape", LARGE, ids=lambda s: f"m{s[0]}S{s[1]}")
-@pytest.mark.parametrize("aligned", [True, False])
+@pytest.mark.parametrize("aligned", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_large_problems(rng, dtype, shape, aligned):
     parts, count = shape
     stride = 8_000_000 // dtype.itemsize // (parts + count) + 1

@@ -25,8 +25,11 @@ def default_threads():
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("threads", [2, 3, 7])
-@pytest.mark.parametrize("shape", [(1, 14), (2, 3), (4, 20)])
-@pytest.mark.parametrize("stride", [40_000, 800_007])
+# Below and above eight megabytes, from which on there are several threads.
+@pytest.mark.parametrize(
+    ("shape", "stride"),
+    [((1, 14), 40_000), ((2, 3), 40_000), ((4, 20), 40_000), ((1, 14), 500_007), ((2, 3), 800_007), ((4, 20), 200_007)],
+)
 def test_the_result_does_not_depend_on_the_number_of_threads(rng, dtype, threads, shape, stride):
     parts, count = shape
     weights = rng.standard_normal(shape).astype(dtype)
