@@ -77,13 +77,13 @@ def test_a_stale_message_counted(monkeypatch):
 
 
 def test_a_lost_label(monkeypatch, tmp_path):
-    """One row of one share has no label."""
+    """One row of a share has lost its label to another."""
     real = Prepared.rows
 
     def losing(prepared, start, stop):
         X, y = real(prepared, start, stop)
         y = y.copy()
-        y[0] *= start > 0
+        y[0] = y[y != y[0]][0]
         return X, y
 
     monkeypatch.setattr(Prepared, "rows", losing)
