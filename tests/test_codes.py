@@ -152,5 +152,5 @@ def test_worst_condition_of_a_non_mds_code_is_over_the_sets_that_always_decode()
 
 
 def test_the_error_is_a_gradcode_error():
-    with pytest.raises(CodeParameterError):
+    with pytest.raises(CodeParameterError, match=r"dimension must be in 1..length, got 4 with length=3"):
         codes.harmonic(3, 4)

@@ -91,7 +91,7 @@ def test_the_decoder_stays_as_it_was():
     for worker in (3, 5, 6):
         decoder.add(worker, messages[worker])
     np.testing.assert_allclose(decoder.result(), gradients.sum(axis=0), atol=1e-13)
-    with pytest.raises(ValueError, match="out must be"):
+    with pytest.raises(ValueError, match=r"out must be a float64 array of shape \(10,\), got float64 \(9,\)"):
         decoder.estimate(np.empty(9))
 
 

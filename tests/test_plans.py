@@ -103,7 +103,7 @@ def test_a_plan_is_made_once():
     plan = gc_core.EncodePlan(np.ones((1, 1)), 3, 3, "float64")
     with pytest.raises(RuntimeError, match="made once"):
         plan.__init__(np.ones((1, 1)), 4, 4, "float64")
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="at least 4 positional arguments"):
         gc_core.EncodePlan()
 
 

@@ -134,7 +134,7 @@ def test_bad_parameters_are_refused_before_any_work(params, error, text):
     cluster, engine, _ = cluster_for(design(4, stragglers=1, communication=1))
     with pytest.raises(error, match=text):
         cluster.gradient(params)
-    with pytest.raises(ValueError, match="out must be"):
+    with pytest.raises(ValueError, match=r"out must be a float64 array of shape \(10,\), got float64 \(3,\)"):
         cluster.gradient(np.ones(10), out=np.empty(3))
     assert engine.models == []
 

@@ -246,11 +246,11 @@ def test_encode_refuses_what_it_cannot_use(scheme):
         scheme.encode(4, gradient)
     with pytest.raises(TypeError, match="gradients must be one array for a summed scheme, got list"):
         scheme.encode(0, [gradient])
-    with pytest.raises((TypeError, ValueError), match="gradients"):
+    with pytest.raises(TypeError, match=r"gradients\[0\]\.dtype must be one of float32, float64, got int64"):
         scheme.encode(0, np.ones(10, np.int64))
-    with pytest.raises(ValueError, match="out"):
+    with pytest.raises(ValueError, match=r"out must have 5 elements, .*, got 4"):
         scheme.encode(0, gradient, out=np.empty(4))
-    with pytest.raises(ValueError, match="overlap"):
+    with pytest.raises(ValueError, match=r"out must not overlap gradients\[0\]"):
         scheme.encode(0, gradient, out=gradient[2:7])
 
 
@@ -273,10 +273,10 @@ def test_decoder_refuses_what_it_cannot_use_and_stays_as_it_was(scheme):
         decoder.result()
     assert decoder.add(3, good[3])
     for out in (np.empty(9), np.empty(10, "float32"), np.empty(20)[::2], "no array"):
-        with pytest.raises(ValueError, match="out must be"):
+        with pytest.raises(ValueError, match=r"out must be (a float64 array of shape \(10,\), got|contiguous)"):
             decoder.result(out)
     buffer = np.zeros(12)
-    with pytest.raises(ValueError, match="overlap"):
+    with pytest.raises(ValueError, match="out must not overlap any message, but it overlaps that of worker 0"):
         scheme2_overlap(scheme, buffer)
     np.testing.assert_allclose(decoder.result(), np.arange(10.0), atol=1e-14)
     with pytest.raises(ValueError, match="worker 1 is too late"):

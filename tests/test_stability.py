@@ -175,7 +175,9 @@ def test_no_scheme_does_it_with_less_load():
     for worker in range(6):
         for step in range(3):
             table[worker, (worker + step) % 6] = rng.standard_normal(2)
-    with pytest.raises(CodeParameterError):
+    with pytest.raises(
+        CodeParameterError, match=r"block 1 of it is no combination of what workers \[0, 1, 2, 3, 4, 5\] send"
+    ):
         GradientCode.from_coefficients(table, stragglers=2)
 
 

@@ -305,7 +305,7 @@ def test_plans_and_errors_tell_of_bad_conditions():
 
 def test_plans_refuse_what_calls_refuse():
     scheme = design(4, 2, 2)
-    with pytest.raises(NotDecodable):
+    with pytest.raises(NotDecodable, match=r"not decodable from workers \[0\]; more answers .* among \[1, 2, 3\]"):
         scheme.decode_plan([0], 10)
     with pytest.raises(ValueError, match=r"worker must be in 0\.\.3, got 4"):
         scheme.encode_plan(4, 10)
