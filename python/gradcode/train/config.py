@@ -15,7 +15,7 @@ from gradcode.codes.names import named_for
 from gradcode.datasets.source import Source
 from gradcode.errors import CodeParameterError
 from gradcode.linear.losses import LOSSES
-from gradcode.linear.optimisers import STOCHASTIC
+from gradcode.linear.optimisers import OPTIMISERS
 from gradcode.schemes import (
     CyclicRepetition,
     FractionalRepetition,
@@ -139,7 +139,7 @@ class TrainConfig:
                 raise ValueError(
                     f"rate must be left out with optimiser lbfgs, which searches for it, got {self.rate:g}"
                 )
-        if self.optimiser in STOCHASTIC:
+        if OPTIMISERS[self.optimiser].stochastic:
             if self.tolerance:
                 raise ValueError(
                     f"tolerance must be 0 with optimiser {self.optimiser}, whose gradients are noisy, "
@@ -147,7 +147,7 @@ class TrainConfig:
                 )
             check_int("batch", _BATCH if self.batch is None else self.batch, 1)
         elif self.batch is not None:
-            stochastic = " or ".join(sorted(STOCHASTIC))
+            stochastic = " or ".join(sorted(name for name, optimiser in OPTIMISERS.items() if optimiser.stochastic))
             raise ValueError(f"batch needs optimiser {stochastic}, got batch={self.batch} with {self.optimiser}")
 
     @property
@@ -157,7 +157,7 @@ class TrainConfig:
 
     def batch_rows(self, n_rows: int) -> int | None:
         """Rows drawn in every round, out of `n_rows`; None where all are used."""
-        if self.optimiser not in STOCHASTIC:
+        if not OPTIMISERS[self.optimiser].stochastic:
             return None
         if self.batch is None:
             return min(_BATCH, n_rows)
