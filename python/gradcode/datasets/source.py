@@ -1,4 +1,4 @@
-"""Which data a run trains on, and how rows are made of them."""
+"""Which data a run trains on, and how to make rows of them."""
 
 from __future__ import annotations
 
@@ -25,43 +25,43 @@ _TABLE_FIELDS = ("label", "numeric", "categorical", "drop", "interactions", "exc
 
 @dataclass(frozen=True)
 class Source:
-    """Which data, and how rows are made of them.
+    """Which data to train on, and how to make rows of them.
 
-    In CSV and Parquet files, every column that is not the label, not dropped and not named `numeric` is a category,
-    which becomes one column for each of its values. Columns come in the order of the file, pairs after them and a
-    constant column last.
+    In CSV and Parquet files, every column is a category unless it is the label, dropped or `numeric`. A category
+    becomes one column for each of its values. Columns keep the order of the file; pairs follow, and a constant column
+    comes last.
 
     Parameters
     ----------
     path : path-like or None, optional
-        The file; None for built-in data, which come with scikit-learn.
+        The file; None for data that come with scikit-learn.
     format : {"auto", "libsvm", "csv", "parquet"}, optional
-        With ``"auto"``, names that end in .csv or .tsv, also compressed (.gz, .bz2, .xz, .zst), are CSV, .parquet and
-        .pq are Parquet, and all others are LIBSVM.
+        With ``"auto"``, names in .csv and .tsv are CSV, names in .parquet and .pq are Parquet, and all others are
+        LIBSVM. CSV and LIBSVM files may be compressed (.gz, .bz2, .xz, .zst).
     test : path-like or None, optional
-        A file of the same format that holds the test rows; None to hold out a part of the rows of `path`.
+        A file of the same format with the test rows; None to hold out some rows of `path`.
     target : {"binary", "classes", "number"}, optional
-        What the labels are: two classes, which become -1 and +1; two or more, which become 0, 1, ...; real numbers.
+        The kind of labels: two classes, which become -1 and +1; two or more, which become 0, 1, ...; real numbers.
     label : str or None, optional
-        The column of labels; required for CSV and Parquet.
+        The column of labels. CSV and Parquet need it.
     numeric : sequence of str, optional
-        Columns taken as numbers, brought to mean 0 and variance 1 over the training rows; one that is constant there
-        becomes 0.
+        Columns of numbers. They are scaled to mean 0 and variance 1 over the training rows; a column that is constant
+        there becomes 0.
     categorical : sequence of str, optional
-        Columns taken as categories even though they look like measurements: a column of numbers with a fraction that
-        is named nowhere is refused.
+        Columns of numbers with a fraction that are categories all the same. Such a column must be named here, or as
+        `numeric` or `drop`.
     drop : sequence of str, optional
-        Columns left out.
+        Columns to leave out.
     interactions : bool, optional
-        Make a further category of every pair of categorical columns.
+        Add a category for every pair of categorical columns.
     exclude_interactions : sequence of pairs of str, optional
-        Pairs to leave out, in either order.
+        Pairs that get no category, in either order.
     test_share : float, optional
-        Part of the rows held out where there is no `test`, between 0 and 1.
+        Share of the rows to hold out if there is no `test`, between 0 and 1.
     stratify : bool, optional
-        Hold out the same share of every class (where the target is not a number).
+        Hold out the same share of every class. Ignored if the target is a number.
     seed : int, optional
-        Decides which rows are held out.
+        Determines which rows are held out.
     dtype : {"float64", "float32"}, optional
         Element type of the rows.
 
@@ -160,14 +160,14 @@ class Source:
 
     @property
     def kind(self) -> Kind:
-        """What `path` holds, by `format` or by its name."""
+        """Format of `path`, as `format` or the name says."""
         if self.path is None:
             return "built-in"
         return _kind(self.path) if self.format == "auto" else self.format
 
     @property
     def name(self) -> str:
-        """What the data are called in reports.
+        """Name of the data in reports.
 
         Examples
         --------
