@@ -89,7 +89,7 @@ def loaded_by(statement):
         "import gradcode",
         "import gradcode.rounds",
         "import gradcode.mpi, gradcode.mpi.launch, gradcode.mpi.wire, gradcode.mpi.placement",
-        "import gradcode.train, gradcode.train.config, gradcode.train.launcher, gradcode.reports.terminal",
+        "import gradcode.train, gradcode.train.config, gradcode.train.launcher, gradcode.reports.live",
     ],
 )
 def test_importing_loads_no_extras(statement):

@@ -9,10 +9,10 @@ import sys
 import pytest
 
 from gradcode.reports.comparison import comparison_text
-from gradcode.reports.terminal import Reporter, summary
+from gradcode.reports.live import Reporter
+from gradcode.reports.summary import summary
 
 STARTED = {
-    "event": "started",
     "scheme": "Grouped(6, load=3)",
     "n_workers": 6,
     "rows": 1437,
@@ -22,9 +22,8 @@ STARTED = {
 }
 
 
-def round_event(number, late=(), loss=123.456, seconds=0.0041):
-    used = [worker for worker in range(6) if worker not in late]
-    return {"event": "round", "round": number, "loss": loss, "seconds": seconds, "late": list(late), "used": used}
+def show_round(reporter, index, late=(), loss=123.456, seconds=0.0041):
+    reporter.round(index, loss=loss, seconds=seconds, late=late)
 
 
 def result(n_workers=6, rounds=100, **change):
@@ -80,7 +79,7 @@ def rounds_shown(out):
 
 def test_started_line(plain):
     reporter, out, _ = plain
-    reporter.handle(STARTED)
+    reporter.started(**STARTED)
     assert out.getvalue() == (
         "Grouped(6, load=3): 6 workers, 1437 rows, 2145 features, 100 iterations; started in 800 ms\n"
     )
@@ -88,8 +87,8 @@ def test_started_line(plain):
 
 def test_round_line(plain):
     reporter, out, _ = plain
-    reporter.handle(STARTED)
-    reporter.handle(round_event(0, late=[3]))
+    reporter.started(**STARTED)
+    show_round(reporter, 0, late=[3])
     assert out.getvalue().splitlines()[1] == "round   1/100  loss 123.456  4.1 ms/round  late: 3"
 
 
@@ -98,25 +97,25 @@ def test_round_line(plain):
 )
 def test_late_workers_of_a_line(plain, late, text):
     reporter, out, _ = plain
-    reporter.handle(round_event(0, late=late))
+    show_round(reporter, 0, late=late)
     assert out.getvalue().endswith(f"  late: {text}\n")
 
 
 def test_lines_are_the_first_the_last_and_one_a_second(plain, clock):
     reporter, out, _ = plain
-    reporter.handle(STARTED)
+    reporter.started(**STARTED)
     for number in range(100):
         clock.now = number * 0.03
-        reporter.handle(round_event(number))
+        show_round(reporter, number)
     assert rounds_shown(out) == [1, 35, 69, 100]
 
 
 def test_pace_is_the_median_of_recent_rounds(plain, clock):
     reporter, out, _ = plain
     for number, seconds in enumerate([10.0] * 30 + [0.002] * 13):
-        reporter.handle(round_event(number, seconds=seconds))
+        show_round(reporter, number, seconds=seconds)
     clock.now = 5
-    reporter.handle(round_event(43, seconds=9.0))
+    show_round(reporter, 43, seconds=9.0)
     assert "  2.0 ms/round" in out.getvalue().splitlines()[-1]
 
 
@@ -124,14 +123,14 @@ def test_pace_is_the_median_of_recent_rounds(plain, clock):
 def test_last_round_of_a_run_that_ends_early_is_shown(plain, end):
     reporter, out, _ = plain
     with reporter:
-        reporter.handle(STARTED)
+        reporter.started(**STARTED)
         for number in range(7):
-            reporter.handle(round_event(number))
+            show_round(reporter, number)
         assert rounds_shown(out) == [1]
         if end == "finished":
-            reporter.handle({"event": "finished", "result": result(rounds=7, status="interrupted")})
+            reporter.finished(result(rounds=7, status="interrupted"))
         elif end == "failed":
-            reporter.handle({"event": "failed", "message": "x", "worker": None, "traceback": ""})
+            reporter.failed("x")
     assert rounds_shown(out) == [1, 7]
 
 
@@ -144,9 +143,9 @@ def test_exit_does_not_swallow_the_error(plain):
 def test_a_second_run_starts_afresh(plain):
     reporter, out, _ = plain
     for seconds in (9.0, 0.002):
-        reporter.handle(STARTED)
-        reporter.handle(round_event(0, seconds=seconds))
-        reporter.handle({"event": "finished", "result": result()})
+        reporter.started(**STARTED)
+        show_round(reporter, 0, seconds=seconds)
+        reporter.finished(result())
     assert rounds_shown(out) == [1, 1]
     assert re.findall(r"(\S+ \S+)/round", out.getvalue()) == ["9.0 s", "2.0 ms"]
 
@@ -158,7 +157,7 @@ def test_several_runs(plain):
     for name in results:
         reporter.headline(name)
     reporter.compare(results)
-    reporter.handle({"event": "report", "path": "out/comparison.html"})
+    reporter.drawn("out/comparison.html")
     assert out.getvalue() == (
         f"reading ...\n\nuncoded\n\ncoded\n\n{comparison_text(results)}\nreport in out/comparison.html\n"
     )
@@ -169,32 +168,15 @@ def test_several_runs(plain):
 
 def test_failure_goes_to_the_errors(plain):
     reporter, out, errors = plain
-    reporter.handle({"event": "failed", "message": "it broke", "worker": 3, "traceback": "Traceback:\n  line\nBoom\n"})
+    reporter.failed("it broke", worker=3, traceback="Traceback:\n  line\nBoom\n")
     assert out.getvalue() == ""
     assert errors.getvalue() == "gradcode: error: worker 3: it broke\n\nTraceback:\n  line\nBoom\n"
 
 
 def test_failure_of_no_worker_without_traceback(capsys):
     reporter = Reporter(stream=io.StringIO())
-    reporter.handle({"event": "failed", "message": "it broke", "worker": None, "traceback": None})
+    reporter.failed("it broke")
     assert capsys.readouterr().err == "gradcode: error: it broke\n"
-
-
-# --- bad events -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("event", "rule"),
-    [
-        ({}, "event must be one of status, started, round, finished, failed, report, got None"),
-        ({"event": "over"}, "event must be one of .*, got 'over'"),
-        ({"event": "round", "round": 1}, "event 'round' must have the fields round, loss, .*, lacks 'loss'"),
-        ({"event": "finished"}, "event 'finished' must have the fields result, lacks 'result'"),
-    ],
-)
-def test_bad_events(plain, event, rule):
-    with pytest.raises(ValueError, match=rule):
-        plain[0].handle(event)
 
 
 # --- summary ----------------------------------------------------------------------------------------------------------
@@ -237,7 +219,7 @@ def test_summary_of_messages_of_16_bits(scheme, line):
 
 def test_summary_follows_the_lines(plain):
     reporter, out, _ = plain
-    reporter.handle({"event": "finished", "result": result()})
+    reporter.finished(result())
     assert out.getvalue() == f"\n{summary(result())}\n"
 
 
@@ -365,11 +347,11 @@ def text_of(console):
 def test_terminal_shows_progress_and_then_a_panel(clock):
     console = terminal()
     with Reporter(console, clock=clock) as reporter:
-        reporter.handle(STARTED)
+        reporter.started(**STARTED)
         for number in range(100):
             clock.now += 0.01
-            reporter.handle(round_event(number, late=[3, 4, 5, 1, 2]))
-        reporter.handle({"event": "finished", "result": result()})
+            show_round(reporter, number, late=[3, 4, 5, 1, 2])
+        reporter.finished(result())
     text = text_of(console)
     assert "Grouped(6, load=3): 6 workers" in text
     assert re.search(r"round 100/100 ━+ loss 123.456 4.1 ms/round 0:00:0\d .* late 3,4,5 \+2", text)
@@ -385,11 +367,11 @@ def test_terminal_shows_progress_and_then_a_panel(clock):
 def test_bar_is_full_once_a_run_is_done_though_it_needed_fewer_rounds(clock, status, full):
     console = terminal()
     with Reporter(console, clock=clock) as reporter:
-        reporter.handle(STARTED)
+        reporter.started(**STARTED)
         for number in range(50):
             clock.now += 0.01
-            reporter.handle(round_event(number))
-        reporter.handle({"event": "finished", "result": result(rounds=50, status=status, stopped="tolerance")})
+            show_round(reporter, number)
+        reporter.finished(result(rounds=50, status=status, stopped="tolerance"))
     last = [line for line in text_of(console).splitlines() if line.lstrip().startswith("round  50/100")][-1]
     assert bool(re.search("100 ━+ loss", last)) == full
 
@@ -398,7 +380,7 @@ def test_bar_is_full_once_a_run_is_done_though_it_needed_fewer_rounds(clock, sta
 @pytest.mark.parametrize("width", [60, 80, 200])
 def test_panel_fits_the_terminal(width, n_workers):
     console = terminal(width)
-    Reporter(console).handle({"event": "finished", "result": result(n_workers)})
+    Reporter(console).finished(result(n_workers))
     text = text_of(console)
     assert max(map(len, text.splitlines())) <= min(width, 80)
     if n_workers <= 32:  # no entry is broken over two lines
@@ -408,9 +390,9 @@ def test_panel_fits_the_terminal(width, n_workers):
 def test_terminal_is_not_redrawn_every_round(clock):
     console = terminal()
     with Reporter(console, clock=clock) as reporter:
-        reporter.handle(STARTED | {"iterations": 1000})
+        reporter.started(**STARTED | {"iterations": 1000})
         for number in range(1000):
-            reporter.handle(round_event(number))
+            show_round(reporter, number)
     assert text_of(console).count("round ") < 300
 
 
@@ -420,8 +402,8 @@ def test_terminal_is_put_in_order_after_an_error(clock):
 
     def run():
         with Reporter(console, clock=clock) as reporter:
-            reporter.handle(STARTED)
-            reporter.handle(round_event(0))
+            reporter.started(**STARTED)
+            show_round(reporter, 0)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -434,8 +416,8 @@ def test_terminal_is_put_in_order_after_an_error(clock):
 def test_terminal_failure_goes_to_standard_error(clock, capsys):
     console = terminal()
     with Reporter(console, clock=clock) as reporter:
-        reporter.handle(STARTED)
-        reporter.handle({"event": "failed", "message": "it broke", "worker": 3, "traceback": "Boom"})
+        reporter.started(**STARTED)
+        reporter.failed("it broke", worker=3, traceback="Boom")
     assert capsys.readouterr().err == "gradcode: error: worker 3: it broke\n\nBoom\n"
     assert "it broke" not in text_of(console)
 
@@ -443,8 +425,8 @@ def test_terminal_failure_goes_to_standard_error(clock, capsys):
 def test_markup_in_names_is_shown_as_it_is(clock):
     console = terminal()
     with Reporter(console, clock=clock) as reporter:
-        reporter.handle(STARTED | {"scheme": "Grouped([4, 2, 3] [bold])"})
-        reporter.handle({"event": "finished", "result": result(output="runs/[red]/x.json")})
+        reporter.started(**STARTED | {"scheme": "Grouped([4, 2, 3] [bold])"})
+        reporter.finished(result(output="runs/[red]/x.json"))
     assert "Grouped([4, 2, 3] [bold])" in text_of(console)
     assert "runs/[red]/x.json" in text_of(console)
 
@@ -452,14 +434,14 @@ def test_markup_in_names_is_shown_as_it_is(clock):
 def test_rounds_before_the_start_are_shown_as_well(clock):
     console = terminal()
     with Reporter(console, clock=clock) as reporter:
-        reporter.handle(round_event(4))
+        show_round(reporter, 4)
     assert "round 5 " in text_of(console)
 
 
 def test_console_that_is_no_terminal_gets_lines(clock):
     rich = pytest.importorskip("rich.console")
     console = rich.Console(file=io.StringIO(), force_terminal=False)
-    Reporter(console, clock=clock).handle(round_event(0))
+    show_round(Reporter(console, clock=clock), 0)
     assert console.file.getvalue() == "round 1  loss 123.456  4.1 ms/round  late: none\n"
 
 
@@ -479,9 +461,9 @@ def test_terminal_without_rich_gets_lines(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", no_rich)
     out = Terminal()
     with Reporter(stream=out) as reporter:
-        reporter.handle(STARTED)
-        reporter.handle(round_event(0))
-        reporter.handle({"event": "finished", "result": result()})
+        reporter.started(**STARTED)
+        show_round(reporter, 0)
+        reporter.finished(result())
     assert "round   1/100  loss" in out.getvalue()
     assert "test AUC       0.9877" in out.getvalue()
     assert "\x1b" not in out.getvalue()
@@ -490,7 +472,7 @@ def test_terminal_without_rich_gets_lines(monkeypatch):
 def test_optional_packages_are_imported_when_used_and_not_before():
     modules = ", ".join(
         f"gradcode.{name}"
-        for name in ("datasets.loading", "train.delays", "linear.objective", "linear.optimisers", "reports.terminal")
+        for name in ("datasets.loading", "train.delays", "linear.objective", "linear.optimisers", "reports.live")
     )
     code = f"import sys, {modules}; print(sorted({{'sklearn', 'rich', 'typer', 'mpi4py'}} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)

@@ -44,10 +44,10 @@ def report(
     directory: Annotated[Path, typer.Argument(help="Output directory of gradcode train, or of a comparison.")],
 ) -> None:
     """Draw the figures and the HTML report of a training run again."""
-    from gradcode.train.job import draw
+    from gradcode.reports.directory import write_reports
 
     try:
-        typer.echo(draw(directory))
+        typer.echo(write_reports(directory))
     except (GradCodeError, ValueError, OSError) as error:
         typer.echo(f"gradcode: error: {error}", err=True)
         raise typer.Exit(2) from None

@@ -251,7 +251,7 @@ def train(
 ) -> None:
     """Train a regularised linear model through a coded cluster."""
     from gradcode.mpi.launch import inside_mpi
-    from gradcode.reports.terminal import Reporter
+    from gradcode.reports.live import Reporter
     from gradcode.train.launcher import launch
 
     served = inside_mpi()

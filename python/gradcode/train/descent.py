@@ -21,12 +21,12 @@ from gradcode.linear.objective import regularised
 from gradcode.linear.optimisers import default_rate, optimiser_of
 from gradcode.rounds import Cluster
 from gradcode.train.config import TrainConfig
-from gradcode.train.events import failure_event
+from gradcode.train.events import Event, Finished, RoundDone, Started, failure
 from gradcode.train.output import RunOutput, read_parameters
 
 __all__ = ["Emit", "Master", "starting_point"]
 
-Emit = Callable[[dict[str, Any]], None]
+Emit = Callable[[Event], None]
 
 # With an output directory, the test rows are scored in about this many rounds, for the curves.
 _SCORED_ROUNDS = 100
@@ -104,7 +104,7 @@ class Master:
                 with RunOutput(Path(self._config.output)) as self._output:
                     return self._train(cluster)
         except Exception as error:
-            self._emit(failure_event(error))  # now, and not after all workers have left
+            self._emit(failure(error))  # now, rather than after all workers have left
             error.gradcode_reported = True  # type: ignore[attr-defined]
             raise
 
@@ -116,15 +116,14 @@ class Master:
                 self._scores(self._parameters)  # what this imports and reads belongs to the startup
             startup = time.time() - self._launched_at
             self._emit(
-                {
-                    "event": "started",
-                    "scheme": repr(cluster.scheme),
-                    "n_workers": cluster.scheme.n_workers,
-                    "rows": self._prepared.n_train,
-                    "features": self._prepared.n_features,
-                    "iterations": config.iterations,
-                    "startup_seconds": startup,
-                }
+                Started(
+                    scheme=repr(cluster.scheme),
+                    n_workers=cluster.scheme.n_workers,
+                    rows=self._prepared.n_train,
+                    features=self._prepared.n_features,
+                    iterations=config.iterations,
+                    startup_seconds=startup,
+                )
             )
             self._mark = self._saved = time.perf_counter()
 
@@ -152,7 +151,7 @@ class Master:
             result["test"] = self._scores(self._parameters)
         if self._output is not None:
             self._output.result(result)
-        self._emit({"event": "finished", "result": result})
+        self._emit(Finished(result))
         return status
 
     def _after_round(self, cluster: Cluster, w: npt.NDArray[Any], value: float) -> None:
@@ -168,7 +167,7 @@ class Master:
             if now - self._saved > _SAVE_SECONDS:
                 self._output.parameters(self._parameters)
                 self._saved = now
-        self._emit({"event": "round", **{k: record[k] for k in ("round", "loss", "seconds", "late", "used")}})
+        self._emit(RoundDone(record["round"], value, record["seconds"], record["late"], record["used"]))
         self._mark = now + scoring
 
     def _scores(self, w: npt.NDArray[Any]) -> dict[str, float | None]:
