@@ -310,10 +310,10 @@ def test_groups_are_folded_while_others_are_awaited():
     messages = contract.encode_all(scheme, gradients)
     for with_out in (False, True):
         decoder = scheme.decoder(50)
-        assert not decoder.fold()  # nothing yet
+        assert not decoder.decode_ready_group()  # nothing yet
         for worker in (6, 4):
             decoder.add(worker, messages[worker].copy())
-        assert decoder.fold() and not decoder.fold()
+        assert decoder.decode_ready_group() and not decoder.decode_ready_group()
         assert not decoder.ready and decoder.used == (4, 6)
         decoder.add(5, np.full_like(messages[5], np.nan))  # surplus: its group is decoded already
         for worker in (0, 2, 3):
@@ -322,6 +322,43 @@ def test_groups_are_folded_while_others_are_awaited():
         result = decoder.result(out)
         assert result is out or not with_out
         np.testing.assert_allclose(result, gradients.sum(axis=0), rtol=1e-12, atol=1e-12)
+
+
+def test_a_decoder_can_share_an_account_that_somebody_else_keeps():
+    """`add` is the account's `add` and `keep`, `reset` the account's `reset` and `forget`."""
+    scheme = design(6, 1, 2)
+    gradients = np.random.default_rng(5).standard_normal((scheme.n_subsets, 7))
+    messages = [scheme.encode(w, gradients[scheme.subsets(w)[0].index]) for w in range(6)]
+    alone, account = scheme.decoder(7), scheme.survivors()
+    shared = scheme.decoder(7, survivors=account)
+    assert shared.survivors is account and alone.survivors is not account
+    for _ in range(2):
+        for worker in (5, 0, 2, 3):
+            assert alone.add(worker, messages[worker]) == account.add(worker)
+            assert shared.missing == alone.missing
+            shared.keep(worker, messages[worker])
+        with pytest.raises(ValueError, match="worker 3 has been added already"):
+            shared.keep(3, messages[3])
+        assert alone.ready and shared.ready
+        assert np.array_equal(shared.result(), alone.result())
+        account.add(1)
+        with pytest.raises(ValueError, match=r"worker 1 is too late.*call reset\(\)"):
+            shared.keep(1, messages[1])
+        alone.reset()
+        shared.forget()
+        assert account.answered == {0, 1, 2, 3, 5} and shared.data_share == 0
+        account.reset()
+        assert not shared.ready
+    for bad, error, text in (
+        (4, ValueError, "worker 4 must have been counted by the account of survivors before it is kept"),
+        (6, ValueError, "worker must be in 0..5"),
+    ):
+        with pytest.raises(error, match=text):
+            shared.keep(bad, messages[0])
+    account.add(4)
+    with pytest.raises(ValueError, match="message must be contiguous with shape"):
+        shared.keep(4, messages[4][:-1])
+    shared.keep(4, messages[4])
 
 
 def test_an_ill_conditioned_set_waits_for_more_survivors():
@@ -346,12 +383,12 @@ def test_an_ill_conditioned_set_waits_for_more_survivors():
     # Nor does it wait once it is told not to.
     with pytest.warns(PrecisionWarning):
         decoder = scheme.decoder(8, "float32")
-    assert not decoder.settle()
+    assert not decoder.accept_any_condition()
     decoder.add(0, messages[0])
     assert decoder.add(1, messages[1]) and decoder.missing == ()
     decoder.reset()
     decoder.add(0, messages[0])
-    assert not decoder.add(1, messages[1]) and decoder.settle()
+    assert not decoder.add(1, messages[1]) and decoder.accept_any_condition()
 
 
 def test_weights_are_least_squares_over_all_survivors_in_the_order_given():
@@ -429,7 +466,7 @@ def test_out_is_filled_every_round_without_new_memory(scheme):
         decoder.reset()
         for worker in (0, 2):
             decoder.add(worker, scheme.encode(worker, scale * np.arange(10.0)))
-        decoder.fold()
+        decoder.decode_ready_group()
         assert decoder.result(out) is out
         np.testing.assert_allclose(out, scale * np.arange(10.0), atol=1e-13)
     assert "ready" in repr(decoder)
@@ -439,13 +476,13 @@ def test_a_result_is_the_callers_whatever_came_before(scheme):
     decoder, buffer = scheme.decoder(10), np.empty(10)
     for worker in (0, 2):
         decoder.add(worker, scheme.encode(worker, np.arange(10.0)))
-    decoder.fold()
+    decoder.decode_ready_group()
     decoder.result(buffer)
     kept = decoder.result()
     decoder.reset()
     for worker in (0, 2):
         decoder.add(worker, scheme.encode(worker, np.ones(10)))
-    decoder.fold()
+    decoder.decode_ready_group()
     np.testing.assert_allclose(kept, np.arange(10.0), atol=1e-13)
 
 

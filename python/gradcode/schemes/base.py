@@ -19,7 +19,8 @@ from gradcode.codes import Condition
 from gradcode.errors import CodeParameterError, NotDecodable, PrecisionWarning
 from gradcode.kernels.arrays import wire_of
 from gradcode.kernels.coefficients import rounded
-from gradcode.schemes.decoder import CONDITION_LIMIT, Check, Decoder
+from gradcode.kernels.messages import message_type
+from gradcode.schemes.decoder import Check, Decoder
 from gradcode.schemes.stability import glance, worst_condition
 from gradcode.schemes.subset import Subset
 from gradcode.schemes.survivors import Survivors
@@ -326,7 +327,7 @@ class GradientCode(ABC):
             *self._planned(("weights", self._weights(account, workers)), gradient_size, dtype, wire_dtype), num_threads
         )
         condition = max(account.solution(index).condition for index in range(len(self.systems)))
-        if condition > (limit := CONDITION_LIMIT[plan.message_dtype]):
+        if condition > (limit := message_type(dtype, wire_dtype).condition_limit):
             warnings.warn(
                 f"decoding from workers {sorted(workers)} can lose {math.log10(condition):.1f} digits of messages of "
                 f"{wire_dtype or plan.dtype.name}: its condition is {condition:.1e}, above {limit:.2g}",
@@ -351,6 +352,7 @@ class GradientCode(ABC):
         wire_dtype: Any = None,
         check: Check | None = None,
         replica_error: float = 0.0,
+        survivors: Survivors | None = None,
     ) -> Decoder:
         """A decoder for gradients of `gradient_size` elements of `dtype` (float32 or float64).
 
@@ -362,11 +364,14 @@ class GradientCode(ABC):
             Of messages and sum.
         wire_dtype : {None, "float16", "bfloat16"}, optional
             Type of messages of 16 bits, where the sum is float32. Survivors whose condition number is above 45
-            (float16) or 16 (bfloat16) then count as ready only when all have answered, or after `Decoder.settle`.
+            (float16) or 16 (bfloat16) then count as ready only when all have answered, or after
+            `Decoder.accept_any_condition`.
         check : {"projection"}, optional
             Look for corrupted messages; see `gradcode.Decoder`.
         replica_error : float
             With `check`: how far, relatively, gradients that should be the same may differ between workers.
+        survivors : Survivors, optional
+            An account of the survivors that somebody else keeps; see `gradcode.Decoder`.
 
         Warns
         -----
@@ -374,7 +379,15 @@ class GradientCode(ABC):
             If messages of 32 or 16 bits may lose more than half their digits in the worst case, or there is nothing to
             check.
         """
-        return Decoder(self, gradient_size, dtype, wire_dtype=wire_dtype, check=check, replica_error=replica_error)
+        return Decoder(
+            self,
+            gradient_size,
+            dtype,
+            wire_dtype=wire_dtype,
+            check=check,
+            replica_error=replica_error,
+            survivors=survivors,
+        )
 
     @staticmethod
     def from_coefficients(

@@ -15,27 +15,19 @@ from gradcode import kernels
 from gradcode._validate import check_dtype, check_int, check_number, check_workers
 from gradcode.errors import CorruptedMessage, NotDecodable, PrecisionWarning
 from gradcode.kernels.arrays import is_elsewhere, like, new, view, view_out, where, wire_of
+from gradcode.kernels.messages import message_type
 from gradcode.schemes.corruption import Finding, examine
 from gradcode.schemes.estimate import Estimate, least_squares
+from gradcode.schemes.survivors import Survivors
 
 if TYPE_CHECKING:
     from gradcode.schemes.base import GradientCode
 
-__all__ = ["CONDITION_LIMIT", "Check", "Decoder"]
+__all__ = ["Check", "Decoder"]
 
 logger = logging.getLogger("gradcode")
 
 Check = Literal["projection"]
-
-# Above this condition number more survivors are waited for: about half the digits of the messages' type are left.
-# The keys are what `gradcode.kernels.message_dtype` returns; uint16 holds bfloat16.
-CONDITION_LIMIT: dict[np.dtype[Any], float] = {
-    np.dtype(np.float32): 1e4,
-    np.dtype(np.float64): 1e8,
-    np.dtype(np.float16): 45,
-    np.dtype(np.uint16): 16,
-}
-_DIGITS = {"float32": 7, "float16": 3, "bfloat16": 2}
 
 
 class Decoder:
@@ -64,6 +56,21 @@ class Decoder:
     replica_error : float
         With `check`: how far, relatively, gradients that should be the same may differ between workers; on one kind of
         processor they are equal to the bit, on GPUs 1e-5 is common in float32.
+    survivors : Survivors, optional
+        An account of the survivors of this scheme that somebody else keeps. Whoever keeps it counts a worker and then
+        calls `keep` with its message, and calls `forget` when the account is reset. By default the decoder keeps an
+        account of its own, and `add` and `reset` do both.
+
+    Attributes
+    ----------
+    scheme : GradientCode
+        The scheme.
+    gradient_size, message_size : int
+        Number of elements l of a gradient, and L of a message.
+    message_type : MessageType
+        The element type of the messages, and what is known of it.
+    survivors : Survivors
+        The account of who has answered, and of whether that is enough.
 
     Warns
     -----
@@ -92,12 +99,13 @@ class Decoder:
         wire_dtype: Any = None,
         check: Check | None = None,
         replica_error: float = 0.0,
+        survivors: Survivors | None = None,
     ) -> None:
         self.scheme = scheme
         self.gradient_size = check_int("gradient_size", gradient_size, 1)
         self.dtype = check_dtype("dtype", dtype)
-        self.wire_dtype = kernels.wire_name(wire_dtype, self.dtype)
-        self._message_dtype = kernels.message_dtype(self.dtype, self.wire_dtype)
+        self.message_type = message_type(self.dtype, wire_dtype)
+        self.wire_dtype = self.message_type.wire
         if check is not None and check not in get_args(Check):
             raise ValueError(f"check must be one of {', '.join(get_args(Check))} or None, got {check!r}")
         self._check = check is not None
@@ -105,7 +113,7 @@ class Decoder:
         if self._replica_error and check is None:
             raise ValueError(f"replica_error needs check='projection', got {replica_error!r} without")
         self.message_size = scheme.message_size(self.gradient_size, self.dtype)
-        self._survivors = scheme.survivors(CONDITION_LIMIT[self._message_dtype])
+        self.survivors = scheme.survivors(self.message_type.condition_limit) if survivors is None else survivors
         self._messages: dict[int, npt.NDArray[Any]] = {}
         self._kind: Any = None  # the first message: results are arrays of its kind
         self._folded: dict[int, tuple[int, ...]] = {}  # systems in the sum, with the workers used
@@ -117,13 +125,13 @@ class Decoder:
         self._warn()
 
     def _warn(self) -> None:
-        name = self._type
-        if name in _DIGITS:
-            worst, limit = self.scheme._apparent_condition, CONDITION_LIMIT[self._message_dtype]
+        kind = self.message_type
+        if kind.name != "float64":
+            worst, limit = self.scheme._apparent_condition, kind.condition_limit
             if worst > limit:
                 known = "at least " if worst.kind == "lower bound" else ""
                 warnings.warn(
-                    f"{name} messages can lose {known}{math.log10(worst):.1f} of their {_DIGITS[name]} digits with "
+                    f"{kind.name} messages can lose {known}{math.log10(worst):.1f} of their {kind.digits} digits with "
                     f"{self.scheme!r}: its worst condition is {known}{worst:.1e}, and survivors above {limit:.2g} wait "
                     f"for more; take {'float64' if self.wire_dtype is None else 'float32 messages'}, or another scheme",
                     PrecisionWarning,
@@ -135,11 +143,6 @@ class Decoder:
                 PrecisionWarning,
                 stacklevel=4,
             )
-
-    @property
-    def _type(self) -> str:
-        """The name of the type of the messages."""
-        return self.wire_dtype or self.dtype.name
 
     def __repr__(self) -> str:
         state = "ready" if self.ready else f"waiting for some of workers {list(self.missing)}"
@@ -162,8 +165,42 @@ class Decoder:
         ValueError, TypeError
             Naming what is wrong; the decoder is unchanged.
         """
+        worker, memory = self._check_message(worker, message)
+        ready = self.survivors.add(worker)
+        self._keep(worker, message, memory)
+        return ready
+
+    def keep(self, worker: int, message: Any) -> None:
+        """Take the message of a worker that `survivors` counts already.
+
+        Parameters
+        ----------
+        worker : int
+            In 0..n_workers-1, at most once.
+        message : array, shape (message_size,)
+            See `add`.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Naming what is wrong; the decoder is unchanged.
+        """
+        worker, memory = self._check_message(worker, message)
+        if worker not in self.survivors.answered:
+            raise ValueError(f"worker {worker} must have been counted by the account of survivors before it is kept")
+        if worker in self._messages:
+            raise ValueError(f"worker {worker} has been added already")
+        self._keep(worker, message, memory)
+
+    def _keep(self, worker: int, message: Any, memory: npt.NDArray[Any]) -> None:
+        self._messages[worker] = memory
+        if self._kind is None:
+            self._kind = message
+
+    def _check_message(self, worker: int, message: Any) -> tuple[int, npt.NDArray[Any]]:
+        """Refuse what cannot be taken; return the worker, and the memory of its message."""
         (worker,) = check_workers("worker", [worker], self.scheme.n_workers)
-        kind, message = message, self._own_view(message)
+        message = self._own_view(message)
         if message.shape != (self.message_size,) or not message.flags.c_contiguous:
             raise ValueError(
                 f"message must be contiguous with shape ({self.message_size},), "
@@ -171,39 +208,35 @@ class Decoder:
             )
         if self._result is not None:
             raise ValueError(f"worker {worker} is too late: the result has been taken; call reset() first")
-        ready = self._survivors.add(worker)
-        self._messages[worker] = message
-        if self._kind is None:
-            self._kind = kind
-        return ready
+        return worker, message
 
     def _own_view(self, message: Any) -> npt.NDArray[Any]:
         """Return the memory of a message of the right type."""
-        if type(message) is np.ndarray and message.dtype == self._message_dtype:
+        if type(message) is np.ndarray and message.dtype == self.message_type.buffer:
             return message
         if is_elsewhere(message):
             raise TypeError(
                 f"message must be in the memory of the host, got {where(message)}; "
                 "gradcode.kernels.decode takes messages that are not"
             )
-        wanted = "uint16 (bfloat16)" if self.wire_dtype == "bfloat16" else self._message_dtype.name
+        wanted = "uint16 (bfloat16)" if self.wire_dtype == "bfloat16" else self.message_type.name
         try:
             memory = view("message", message)
         except TypeError as error:
             raise TypeError(f"message must be a NumPy array of {wanted}, got {type(message).__name__}") from error
-        if memory.dtype != self._message_dtype or wire_of(message) not in (None, self.wire_dtype):
+        if memory.dtype != self.message_type.buffer or wire_of(message) not in (None, self.wire_dtype):
             raise TypeError(f"message must be a NumPy array of {wanted}, got {getattr(message, 'dtype', memory.dtype)}")
         return memory
 
     @property
     def ready(self) -> bool:
         """Whether the sum is decodable from the messages added, with a condition that leaves half the digits."""
-        return self._survivors.ready
+        return self.survivors.ready
 
     @property
     def missing(self) -> tuple[int, ...]:
         """Workers that could still help: those of groups that are not ready that have not answered."""
-        return self._survivors.missing
+        return self.survivors.missing
 
     @property
     def used(self) -> tuple[int, ...]:
@@ -225,20 +258,19 @@ class Decoder:
         return tuple(sorted(worker for workers in found for worker in workers))
 
     @property
-    def covered(self) -> float:
-        """The share of the data, in 0..1, of which the messages added tell anything."""
+    def data_share(self) -> float:
+        """The share of the data, in 0..1, that has a part in the messages added."""
         told = {subset for worker in self._messages for subset in self.scheme.subsets(worker)}
         return float(sum(subset.stop - subset.start for subset in told))
 
-    def settle(self) -> bool:
-        """Wait for no better condition: take any set that can be decoded, until `reset`. Return whether that is so.
+    def accept_any_condition(self) -> bool:
+        """Decode from any set that can be decoded, until `reset`; return whether the sum is ready now.
 
-        Sets whose condition number is above 1e8 (float64 messages), 1e4 (float32), 45 (float16) or 16 (bfloat16)
-        otherwise wait for more messages.
+        Otherwise sets whose condition number is above ``message_type.condition_limit`` wait for more messages.
         """
-        return self._survivors.settle()
+        return self.survivors.accept_any_condition()
 
-    def fold(self) -> bool:
+    def decode_ready_group(self) -> bool:
         """Decode one group that is ready now, while others are awaited; return whether there was one.
 
         What has arrived of the group is used; later messages of its workers add nothing. Calling this between
@@ -282,8 +314,8 @@ class Decoder:
             With `check`, if messages contradict each other and whose is wrong cannot be told; more can be added.
         """
         if not self.ready:
-            limit = CONDITION_LIMIT[self._message_dtype] if self._survivors.decodable else None
-            raise NotDecodable(self._survivors.answered, self.missing, limit)
+            limit = self.survivors.condition_limit if self.survivors.decodable else None
+            raise NotDecodable(self.survivors.answered, self.missing, limit)
         target = None if out is None else self.check_out(out)
         if self._result is None:
             total = self._sum
@@ -309,9 +341,9 @@ class Decoder:
     def estimate(self, out: Any = None) -> Estimate:
         """The sum as far as the messages added tell it, and how far it may be off; for when too few have answered.
 
-        Groups that can be decoded are exact; of the others the least-squares approximation is taken. `covered` says how
-        much of the data has a part in it. Messages that `check` has left out of the sum are left out here. The decoder
-        is unchanged.
+        Groups that can be decoded are exact; the others are approximated by least squares. `data_share` says how much
+        of the data has a part in it. Messages that `check` has left out of the sum are left out here too, and the
+        decoder is unchanged.
 
         Parameters
         ----------
@@ -325,7 +357,7 @@ class Decoder:
         >>> decoder = scheme.decoder(gradient_size=2)
         >>> for worker in (0, 3):  # nobody of the third group
         ...     ready = decoder.add(worker, scheme.encode(worker, np.array([1.0, 2.0])))
-        >>> decoder.estimate(), round(decoder.covered, 3)
+        >>> decoder.estimate(), round(decoder.data_share, 3)
         (Estimate(gradient=array([2., 4.]), error_factor=1.0), 0.667)
         """
         kind = np.empty(0) if self._kind is None else self._kind
@@ -334,9 +366,9 @@ class Decoder:
         left_out = np.zeros((parts, parts))
         started = False
         for index, system in enumerate(self.scheme.systems):
-            workers = self._survivors.system_workers(index)
+            workers = self.survivors.system_workers(index)
             workers = tuple(worker for worker in workers if worker != self._corrupted.get(index))
-            solution = self._survivors.solution_of(index, workers)
+            solution = self.survivors.solution_of(index, workers)
             weights = solution.weights
             if not (self.scheme.exact and math.isfinite(solution.condition)):
                 known = weights if math.isfinite(solution.condition) else None
@@ -353,7 +385,12 @@ class Decoder:
         )
 
     def reset(self) -> None:
-        """Forget all messages, for the next round."""
+        """Forget all messages, and who has answered, for the next round."""
+        self.survivors.reset()
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget all messages and what was decoded; `survivors` is left alone."""
         self._result = None
         self._folded.clear()
         self._corrupted.clear()
@@ -361,7 +398,6 @@ class Decoder:
         self._next = 0
         self._messages.clear()
         self._kind = None
-        self._survivors.reset()
 
     def check_out(self, out: Any) -> npt.NDArray[Any]:
         """Refuse an `out` that `result` could not use; return its memory."""
@@ -391,16 +427,16 @@ class Decoder:
         n_systems = len(self.scheme.systems)
         for step in range(n_systems):
             index = (self._next + step) % n_systems
-            if index in self._folded or not self._survivors.system_ready(index):
+            if index in self._folded or not self.survivors.system_ready(index):
                 continue
-            if complete and len(self._survivors.system_workers(index)) < len(self.scheme.systems[index].workers):
+            if complete and len(self.survivors.system_workers(index)) < len(self.scheme.systems[index].workers):
                 continue
             self._next = index
             return index
         return None
 
     def _fold_into(self, index: int, total: npt.NDArray[Any]) -> None:
-        workers, weights = self._survivors.system_workers(index), self._survivors.solution(index).weights
+        workers, weights = self.survivors.system_workers(index), self.survivors.solution(index).weights
         if self._check:
             workers, weights = self._check_system(index, workers, weights)
         self._decode(weights, [self._messages[worker] for worker in workers], total, bool(self._folded))
@@ -418,7 +454,7 @@ class Decoder:
             raise CorruptedMessage(workers, finding.excess)
         suspect = workers[finding.suspect]
         others = tuple(worker for worker in workers if worker != suspect)
-        solution = self._survivors.solution_of(index, others)
+        solution = self.survivors.solution_of(index, others)
         if not math.isfinite(solution.condition):
             raise CorruptedMessage(workers, finding.excess)
         logger.warning(

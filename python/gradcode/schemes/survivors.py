@@ -20,7 +20,7 @@ class Survivors:
     """The workers that have answered so far in one round.
 
     A system is decodable once the sum is in the span of its survivors, and ready at its first such moment with a
-    condition number of at most `condition_limit`, or with nobody left to wait for, or after `settle`.
+    condition number of at most `condition_limit`, or with nobody left to wait for, or after `accept_any_condition`.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class Survivors:
 
     def __init__(self, solver: Solver, condition_limit: float = math.inf) -> None:
         self._solver = solver
-        self._limit = condition_limit
+        self.condition_limit = condition_limit
         self._place = {
             worker: (index, column)
             for index, system in enumerate(solver.systems)
@@ -49,7 +49,7 @@ class Survivors:
         self._ready = [False] * len(systems)
         self._undecodable = len(systems)
         self._waiting = len(systems)
-        self._settled = False
+        self._any_condition = False
         self._answered: set[int] = set()
 
     def add(self, worker: int) -> bool:
@@ -68,14 +68,14 @@ class Survivors:
                 if not self._decodable[index]:
                     self._decodable[index] = True
                     self._undecodable -= 1
-                if condition <= self._limit or self._settled or len(columns) == len(system.workers):
+                if condition <= self.condition_limit or self._any_condition or len(columns) == len(system.workers):
                     self._ready[index] = True
                     self._waiting -= 1
         return self.ready
 
-    def settle(self) -> bool:
-        """Wait for no better condition: systems that are decodable are ready, from now on until `reset`."""
-        self._settled = True
+    def accept_any_condition(self) -> bool:
+        """Count decodable systems as ready, whatever their condition, until `reset`; return whether all are."""
+        self._any_condition = True
         self._ready = list(self._decodable)
         self._waiting = self._undecodable
         return self.ready
