@@ -406,7 +406,7 @@ def test_weights_are_least_squares_over_all_survivors_in_the_order_given():
 
 def test_solutions_are_remembered_within_bounds():
     scheme = design(8, 2, 2)
-    solver = scheme._solver
+    solver = scheme.solver
     scheme.weights([0, 1, 4, 5])
     assert len(solver._cache) == 1  # both groups lost the same columns and share one solution
     solver._capacity = 3
@@ -500,7 +500,7 @@ def test_a_result_is_the_callers_whatever_came_before(scheme):
 )
 def test_large_designs_tolerate_what_was_asked_for(arguments, options):
     scheme = design(*arguments, **options)
-    assert scheme.stragglers >= arguments[1] and scheme._apparent_condition < 1e6
+    assert scheme.stragglers >= arguments[1] and scheme.quick_condition < 1e6
     rng = np.random.default_rng(0)
     for _ in range(5):
         lost = rng.choice(arguments[0], arguments[1], replace=False)

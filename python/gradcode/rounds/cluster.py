@@ -333,8 +333,8 @@ class Cluster:
         for index in sorted(by_subset):
             for name, value in by_subset[index].items():
                 totals[name] = totals.get(name, 0.0) + value
-        unknown = 1.0 if self.scheme.exact or not by_subset else self.scheme.n_subsets / len(by_subset)
-        return {name: value * unknown for name, value in totals.items()}
+        scale = self.scheme.scale_up(len(by_subset))
+        return {name: value * scale for name, value in totals.items()}
 
     def _check_params(self, params: npt.NDArray[Any]) -> None:
         if not isinstance(params, np.ndarray) or params.dtype != self.dtype:
