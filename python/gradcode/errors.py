@@ -55,7 +55,7 @@ class NotDecodable(GradCodeError):
     missing : tuple of int
         Workers of the undecodable groups that have not answered.
     limit : float or None
-        If the sum can be recovered, but not well: the condition number up to which it is, unless one settles for it.
+        If the sum can be recovered, but not well: the condition number up to which it is, unless any is accepted.
     """
 
     def __init__(self, alive: Iterable[int], missing: Iterable[int], limit: float | None = None) -> None:
@@ -67,7 +67,7 @@ class NotDecodable(GradCodeError):
             f"the sum is not decodable {workers}; more answers are needed {others}"
             if limit is None
             else f"the sum is decodable {workers} only with a condition above {limit:.2g}, which loses more than half "
-            f"the digits of the messages; wait for more answers {others}, or call settle()"
+            f"the digits of the messages; wait for more answers {others}, or call accept_any_condition()"
         )
 
 
