@@ -14,7 +14,7 @@ import gradcode
 PACKAGE = Path(gradcode.__file__).parent
 # From the bottom up: a module may import from its own layer and from those below.
 LAYERS = [
-    {"errors", "_files", "_memory", "_validate", "_version"},
+    {"errors", "_files", "_memory", "_options", "_validate", "_version"},
     {"kernels"},
     {"codes"},
     {"schemes"},

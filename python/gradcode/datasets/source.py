@@ -7,20 +7,33 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
+from gradcode._options import Option
 from gradcode._validate import check_dtype, check_int, check_number
 from gradcode.datasets.reading import plain_suffix
 from gradcode.linear.targets import Target
 
-__all__ = ["Format", "Kind", "Source"]
+__all__ = ["DATA_PANEL", "TABLE_FIELDS", "Format", "Kind", "Source"]
 
 Format = Literal["auto", "libsvm", "csv", "parquet"]
 Kind = Literal["built-in", "libsvm", "csv", "parquet"]
 
 _MAX_SEED = 2**32 - 1
 _SUFFIXES: dict[str, Kind] = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet", ".pq": "parquet"}
-_TABLE_FIELDS = ("label", "numeric", "categorical", "drop", "interactions", "exclude_interactions")
+TABLE_FIELDS = ("label", "numeric", "categorical", "drop", "interactions", "exclude_interactions")
+"""The fields that describe the columns of CSV and Parquet files."""
+
+DATA_PANEL = "Data"
+"""Heading of the options for data."""
+
+
+def _pair(text: str) -> tuple[str, str]:
+    """Return the two columns of A:B, as the option has them."""
+    columns = text.split(":")
+    if len(columns) != 2 or not all(columns):
+        raise ValueError(f"exclude-interaction must be two columns with a colon between them, got {text!r}")
+    return columns[0], columns[1]
 
 
 @dataclass(frozen=True)
@@ -38,10 +51,6 @@ class Source:
     format : {"auto", "libsvm", "csv", "parquet"}, optional
         With ``"auto"``, names in .csv and .tsv are CSV, names in .parquet and .pq are Parquet, and all others are
         LIBSVM. CSV and LIBSVM files may be compressed (.gz, .bz2, .xz, .zst).
-    test : path-like or None, optional
-        A file of the same format with the test rows; None to hold out some rows of `path`.
-    target : {"binary", "classes", "number"}, optional
-        The kind of labels: two classes, which become -1 and +1; two or more, which become 0, 1, ...; real numbers.
     label : str or None, optional
         The column of labels. CSV and Parquet need it.
     numeric : sequence of str, optional
@@ -56,8 +65,12 @@ class Source:
         Add a category for every pair of categorical columns.
     exclude_interactions : sequence of pairs of str, optional
         Pairs that get no category, in either order.
+    test : path-like or None, optional
+        A file of the same format with the test rows; None to hold out some rows of `path`.
     test_share : float, optional
         Share of the rows to hold out if there is no `test`, between 0 and 1.
+    target : {"binary", "classes", "number"}, optional
+        The kind of labels: two classes, which become -1 and +1; two or more, which become 0, 1, ...; real numbers.
     stratify : bool, optional
         Hold out the same share of every class. Ignored if the target is a number.
     seed : int, optional
@@ -80,20 +93,62 @@ class Source:
     ValueError: label must be left out for libsvm data, which have no named columns, got 'ACTION'
     """
 
-    path: str | None = None
-    format: Format = "auto"
-    test: str | None = None
+    path: Annotated[
+        str | None,
+        Option(
+            "LIBSVM, CSV (.csv, .tsv), all of these also .gz or .bz2, or Parquet.",
+            DATA_PANEL,
+            default="data that comes with scikit-learn: digits, odd or even; with --loss multinomial the ten digits; "
+            "with squared, diabetes",
+            name="data",
+            type=Path,
+            read=str,
+        ),
+    ] = None
+    format: Annotated[Format, Option("Format of the data; auto goes by the file's name.", DATA_PANEL)] = "auto"
+    label: Annotated[str | None, Option("The label's column, in CSV and Parquet.", DATA_PANEL, metavar="COLUMN")] = None
+    numeric: Annotated[
+        tuple[str, ...],
+        Option("Take a column as numbers, standardised. Repeatable.", DATA_PANEL, metavar="COLUMN"),
+    ] = ()
+    categorical: Annotated[
+        tuple[str, ...],
+        Option("Take a column of decimal numbers as categories. Repeatable.", DATA_PANEL, metavar="COLUMN"),
+    ] = ()
+    drop: Annotated[tuple[str, ...], Option("Leave a column out. Repeatable.", DATA_PANEL, metavar="COLUMN")] = ()
+    interactions: Annotated[bool, Option("Every pair of categorical columns is a further category.", DATA_PANEL)] = (
+        False
+    )
+    exclude_interactions: Annotated[
+        tuple[tuple[str, str], ...],
+        Option(
+            "But not this pair of columns. Repeatable.",
+            DATA_PANEL,
+            name="exclude_interaction",
+            metavar="A:B",
+            read=_pair,
+        ),
+    ] = ()
+    test: Annotated[
+        str | None,
+        Option("Test rows, in the same format.", DATA_PANEL, default="a part of the data", type=Path, read=str),
+    ] = None
+    test_share: Annotated[
+        float, Option("The part of the data that is held out, without --test.", DATA_PANEL, default="{default:g}")
+    ] = 0.2
     target: Target = "binary"
-    label: str | None = None
-    numeric: tuple[str, ...] = ()
-    categorical: tuple[str, ...] = ()
-    drop: tuple[str, ...] = ()
-    interactions: bool = False
-    exclude_interactions: tuple[tuple[str, str], ...] = ()
-    test_share: float = 0.2
     stratify: bool = True
     seed: int = 0
-    dtype: str = "float64"
+    dtype: Annotated[
+        str,
+        Option(
+            "Type of data, parameters, gradients and, without --wire-dtype, messages.",
+            "Optimisation",
+            default="{default}, or float32 with --wire-dtype",
+            choices=("float32", "float64"),
+            after="seed",
+        ),
+    ] = "float64"
 
     def __post_init__(self) -> None:
         """Check every field, and that they fit each other."""
@@ -134,7 +189,7 @@ class Source:
 
     def _check_columns(self) -> None:
         if self.kind not in ("csv", "parquet"):
-            for name in _TABLE_FIELDS:
+            for name in TABLE_FIELDS:
                 if getattr(self, name):
                     raise ValueError(
                         f"{name} must be left out for {self.kind} data, which have no named columns, "

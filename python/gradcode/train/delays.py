@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 
 from gradcode._validate import check_int, check_number
 
-__all__ = ["Delays"]
+__all__ = ["DelayKind", "Delays"]
 
-_KINDS = ("transient", "busy")
+DelayKind = Literal["transient", "busy"]
+
 _STEP = 0.001  # seconds: how soon a transient delay notices that its task is no longer wanted
 
 
@@ -63,8 +64,9 @@ class Delays:
         self.n_workers = check_int("n_workers", n_workers, 1)
         self.seconds = check_number("seconds", seconds, 0)
         self.count = check_int("count", count, 0, self.n_workers, context=f"n_workers={self.n_workers}")
-        if kind not in _KINDS:
-            raise ValueError(f"kind must be one of {', '.join(map(repr, _KINDS))}, got {kind!r}")
+        kinds = get_args(DelayKind)
+        if kind not in kinds:
+            raise ValueError(f"kind must be one of {', '.join(map(repr, kinds))}, got {kind!r}")
         self.kind = kind
         self.seed = check_int("seed", seed, 0)
         self._always = self._draw(self.seed) if kind == "busy" else None
