@@ -32,8 +32,8 @@ class _Command:
     compare: Annotated[
         str | None,
         Option(
-            "Run several in turn on the same data and draws of stragglers, and compare them: schemes, or codes of "
-            "the grouped scheme. The first is what the others are measured against.",
+            "Run several schemes, or codes of the grouped scheme, in turn, and compare them. Data and delays are the "
+            "same for all. Speeds are relative to the first.",
             SCHEME_PANEL,
             metavar="NAME,NAME,...",
             after="prefer",
@@ -51,13 +51,13 @@ class _Command:
     cache: Annotated[
         Path | None,
         Option(
-            "Where prepared data are kept.",
+            "Directory for prepared data.",
             DATA_PANEL,
             default="$GRADCODE_CACHE or ~/.cache/gradcode",
             after="test_share",
         ),
     ] = None
-    no_cache: Annotated[bool, Option("Keep no prepared data.", DATA_PANEL, after="cache")] = False
+    no_cache: Annotated[bool, Option("Do not keep prepared data.", DATA_PANEL, after="cache")] = False
 
 
 def train(**options: Any) -> None:

@@ -96,33 +96,33 @@ class Source:
     path: Annotated[
         str | None,
         Option(
-            "LIBSVM, CSV (.csv, .tsv), all of these also .gz or .bz2, or Parquet.",
+            "LIBSVM or CSV (.csv, .tsv), also as .gz or .bz2, or Parquet.",
             DATA_PANEL,
-            default="data that comes with scikit-learn: digits, odd or even; with --loss multinomial the ten digits; "
+            default="data that comes with scikit-learn: digits, odd or even; with --loss multinomial, the ten digits; "
             "with squared, diabetes",
             name="data",
             type=Path,
             read=str,
         ),
     ] = None
-    format: Annotated[Format, Option("Format of the data; auto goes by the file's name.", DATA_PANEL)] = "auto"
-    label: Annotated[str | None, Option("The label's column, in CSV and Parquet.", DATA_PANEL, metavar="COLUMN")] = None
+    format: Annotated[Format, Option("Format of the data. auto goes by the name of the file.", DATA_PANEL)] = "auto"
+    label: Annotated[
+        str | None, Option("Column of labels, in CSV and Parquet files.", DATA_PANEL, metavar="COLUMN")
+    ] = None
     numeric: Annotated[
         tuple[str, ...],
-        Option("Take a column as numbers, standardised. Repeatable.", DATA_PANEL, metavar="COLUMN"),
+        Option("Column of numbers, to be standardised. Repeatable.", DATA_PANEL, metavar="COLUMN"),
     ] = ()
     categorical: Annotated[
         tuple[str, ...],
-        Option("Take a column of decimal numbers as categories. Repeatable.", DATA_PANEL, metavar="COLUMN"),
+        Option("Column of decimal numbers that are categories. Repeatable.", DATA_PANEL, metavar="COLUMN"),
     ] = ()
-    drop: Annotated[tuple[str, ...], Option("Leave a column out. Repeatable.", DATA_PANEL, metavar="COLUMN")] = ()
-    interactions: Annotated[bool, Option("Every pair of categorical columns is a further category.", DATA_PANEL)] = (
-        False
-    )
+    drop: Annotated[tuple[str, ...], Option("Column to leave out. Repeatable.", DATA_PANEL, metavar="COLUMN")] = ()
+    interactions: Annotated[bool, Option("Add a category for every pair of categorical columns.", DATA_PANEL)] = False
     exclude_interactions: Annotated[
         tuple[tuple[str, str], ...],
         Option(
-            "But not this pair of columns. Repeatable.",
+            "Pair of columns that gets no category. Repeatable.",
             DATA_PANEL,
             name="exclude_interaction",
             metavar="A:B",
@@ -131,10 +131,10 @@ class Source:
     ] = ()
     test: Annotated[
         str | None,
-        Option("Test rows, in the same format.", DATA_PANEL, default="a part of the data", type=Path, read=str),
+        Option("File of test rows, in the same format.", DATA_PANEL, default="a part of the data", type=Path, read=str),
     ] = None
     test_share: Annotated[
-        float, Option("The part of the data that is held out, without --test.", DATA_PANEL, default="{default:g}")
+        float, Option("Share of the data that is held out, without --test.", DATA_PANEL, default="{default:g}")
     ] = 0.2
     target: Target = "binary"
     stratify: bool = True

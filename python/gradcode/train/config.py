@@ -18,7 +18,6 @@ from gradcode._options import Option, options_of
 from gradcode._validate import check_int, check_number
 from gradcode.codes.names import NAMES
 from gradcode.datasets.source import Source
-from gradcode.kernels.messages import MessageType, message_type
 from gradcode.linear.losses import LOSSES
 from gradcode.linear.optimisers import OPTIMISERS
 from gradcode.schemes import GradientCode
@@ -63,7 +62,7 @@ class TrainConfig:
     stragglers: Annotated[
         int | None,
         Option(
-            "Any this many workers may be late.",
+            "Stragglers tolerated: any this many workers may be late.",
             SCHEME_PANEL,
             default="1; 0 for a single worker or with --scheme uncoded",
         ),
@@ -72,7 +71,7 @@ class TrainConfig:
     scheme: Annotated[
         str,
         Option(
-            "Gradient-coding scheme; auto is grouped, or cyclic where uneven groups would compute much more.",
+            "Gradient-coding scheme. auto takes grouped, or a cyclic scheme if uneven groups would compute much more.",
             SCHEME_PANEL,
             choices=tuple(SCHEMES),
         ),
@@ -80,12 +79,14 @@ class TrainConfig:
     code: Annotated[
         str,
         Option(
-            "Code of the grouped scheme; auto takes the best known. See gradcode codes.", SCHEME_PANEL, choices=CODES
+            "Code of the grouped scheme. auto takes the best known. See gradcode codes.", SCHEME_PANEL, choices=CODES
         ),
     ] = "auto"
-    nodes: Annotated[Nodes | None, Option("Of --scheme ye-abbe.", SCHEME_PANEL, default="published")] = None
+    nodes: Annotated[
+        Nodes | None, Option("Evaluation points of --scheme ye-abbe.", SCHEME_PANEL, default="published")
+    ] = None
     prefer: Annotated[
-        Prefer, Option("Groups: the most accurate decoding, or the least work for the master.", SCHEME_PANEL)
+        Prefer, Option("How groups decode: most accurately, or with the least work for the master.", SCHEME_PANEL)
     ] = "stability"
     source: Source = field(default_factory=Source)
     loss: Annotated[
@@ -105,26 +106,26 @@ class TrainConfig:
             choices=tuple(OPTIMISERS),
         ),
     ] = "nesterov"
-    iterations: Annotated[int, Option("Rounds to train for, at most.", _OPTIMISATION)] = 100
+    iterations: Annotated[int, Option("Most rounds to train for.", _OPTIMISATION)] = 100
     tolerance: Annotated[
         float,
         Option(
-            "Stop when the largest component of the gradient is this part of that of the run's first.",
+            "Stop when the largest component of the gradient is at most this many times that of the first gradient.",
             _OPTIMISATION,
-            default="{default:g}, which is never, or the preset's",
+            default="{default:g}, which means never, or the preset's",
         ),
     ] = 0.0
     rate: Annotated[
         float | None,
         Option(
-            "Step length.",
+            "Length of the steps.",
             _OPTIMISATION,
             default="1 / (smoothness of the objective); 0.001 for adam; lbfgs has none",
         ),
     ] = None
     batch: Annotated[
         int | None,
-        Option("Rows drawn in every round, with sgd and adam.", _OPTIMISATION, default=f"{_BATCH}, or all if fewer"),
+        Option("Rows drawn in each round, with sgd and adam.", _OPTIMISATION, default=f"{_BATCH}, or all if fewer"),
     ] = None
     regularisation: Annotated[
         float,
@@ -137,31 +138,31 @@ class TrainConfig:
     start: Annotated[
         str | None,
         Option(
-            "Begin at these parameters: the parameters.npz of an earlier run.",
+            "Start from these parameters: the parameters.npz of an earlier run.",
             _OPTIMISATION,
             type=Path,
             read=_absolute,
         ),
     ] = None
-    seed: Annotated[int, Option("Of the data split, batches, random codes, and who is delayed.", _OPTIMISATION)] = 0
+    seed: Annotated[int, Option("Seed of the data split, batches, random codes and delays.", _OPTIMISATION)] = 0
     wire_dtype: Annotated[
         Literal["float16", "bfloat16"] | None,
         Option(
-            "Send messages in 16 bits, rounded once from float32, which data, parameters and gradients then are. "
-            "bfloat16 has the range of float32; float16 three more bits, but nothing above 65504.",
+            "Send messages in 16 bits. Data, parameters and gradients are then float32, and messages are rounded once. "
+            "bfloat16 has the range of float32; float16 has three more bits, but ends at 65504.",
             SCHEME_PANEL,
         ),
     ] = None
     chunks: Annotated[
-        int, Option("Compute each share in this many parts, to notice sooner that it is late.", SCHEME_PANEL)
+        int, Option("Compute each share in this many parts. A late worker can stop after each of them.", SCHEME_PANEL)
     ] = 1
-    delay: Annotated[float, Option("Make workers straggle by this many seconds.", _DELAYS)] = 0.0
-    delayed: Annotated[int, Option("How many workers straggle.", _DELAYS)] = 0
+    delay: Annotated[float, Option("Delay stragglers by this many seconds.", _DELAYS)] = 0.0
+    delayed: Annotated[int, Option("Number of workers that straggle.", _DELAYS)] = 0
     delay_kind: Annotated[
         DelayKind,
         Option(
-            "transient: other workers every round, who give up once their round is over; "
-            "busy: the same workers throughout, who cannot be interrupted.",
+            "transient: in each round other workers, which stop once the round is over; "
+            "busy: the same workers in all rounds, which cannot be interrupted.",
             _DELAYS,
         ),
     ] = "transient"
@@ -193,11 +194,10 @@ class TrainConfig:
                 f"source.target must be {LOSSES[self.loss].target} for loss {self.loss}, got {self.source.target}"
             )
         self._check_optimiser()
-        self.message_type  # noqa: B018 - checks the types
         if (self.delay > 0) != (self.delayed > 0):
             raise ValueError(f"delay and delayed go together, got delay={self.delay:g} with delayed={self.delayed}")
         self.delays()
-        # Make a decoder now: it warns if messages of this type would lose too many digits.
+        # Making a decoder checks the types, and warns if messages would lose too many digits.
         self.gradient_code.decoder(1, self.dtype, wire_dtype=self.wire_dtype)
 
     def _check_optimiser(self) -> None:
@@ -222,11 +222,6 @@ class TrainConfig:
     def dtype(self) -> str:
         """Element type of data, parameters and gradients."""
         return self.source.dtype
-
-    @property
-    def message_type(self) -> MessageType:
-        """Element type of messages."""
-        return message_type(self.dtype, self.wire_dtype)
 
     def batch_rows(self, n_rows: int) -> int | None:
         """Return the size of a batch out of `n_rows` rows; None if every round uses all rows."""
