@@ -561,7 +561,7 @@ def test_an_interrupt_ends_the_wait_for_a_worker_that_hangs_and_keeps_the_result
 
         def main(cluster):
             result = ones(cluster)
-            with cluster.interrupts.shelter():
+            with cluster.interrupts.deferred():
                 signal.raise_signal(signal.SIGINT)  # nobody takes it before the goodbye
             return result
 
