@@ -84,6 +84,7 @@ class MasterEngine:
         self._pool: list[_Model] = []
         self._model: _Model | None = None  # of the round
         self._sends: list[_Sending] = []
+        self._taking: set[int] = set()  # workers to which a model is being sent
         self._events: deque[Event] = deque()
         self._traffic = Traffic()
         self._down, self._up = Stopwatch(), Stopwatch()
@@ -165,10 +166,10 @@ class MasterEngine:
             Workers that have not answered.
         """
         self._stopped = True
-        note = pack_note(Header(Kind.STOP))
-        for rank in self._ranks:
-            self._post(self._data, note, rank, tag_of(0))
-            self._post(self._control, note, rank, tag_of(0))
+        for worker, rank in enumerate(self._ranks):
+            if worker not in self._taking:
+                self._post_stop(worker)
+            self._post(self._control, pack_note(Header(Kind.STOP)), rank, tag_of(0))
         deadline = time.perf_counter() + timeout
         while time.perf_counter() < deadline and not interrupted():
             if not self._progress():
@@ -214,19 +215,27 @@ class MasterEngine:
         rank, tag = self._ranks[worker], tag_of(round_)
         if piece == 0:
             model.pending += 1
+            self._taking.add(worker)
             self._down.enter()
 
         def left() -> None:
             if piece + 1 < pieces:
                 self._send_piece(worker, round_, model, piece + 1)
-            else:
-                model.pending -= 1
-                self._down.leave()
+                return
+            model.pending -= 1
+            self._taking.discard(worker)
+            self._down.leave()
+            if self._stopped:
+                self._post_stop(worker)
 
         self._post(self._data, pack_note(header), rank, tag)
         request = self._data.Isend([part, MPI.BYTE], rank, tag)
         self._sends.append(_Sending(request, time.perf_counter(), left))
         self._traffic.bytes_down += part.size
+
+    def _post_stop(self, worker: int) -> None:
+        """Tell a worker that no further model comes. It expects nothing else between two pieces of a model."""
+        self._post(self._data, pack_note(Header(Kind.STOP)), self._ranks[worker], tag_of(0))
 
     def _post(self, comm: MPI.Comm, note: bytes, rank: int, tag: int) -> None:
         self._sends.append(_Sending(comm.Isend([note, MPI.BYTE], rank, tag), -math.inf, None))
