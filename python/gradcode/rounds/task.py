@@ -1,4 +1,4 @@
-"""What the user's functions see on a worker."""
+"""What the user's functions get on a worker."""
 
 from __future__ import annotations
 

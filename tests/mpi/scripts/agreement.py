@@ -26,6 +26,7 @@ for changed, field in [
     ({"chunks": 1 + odd}, "chunks"),
     ({"seed": int(odd)}, "seed"),
     ({"configuration": {"rate": 0.1 + odd}}, "rate"),
+    ({"share_result": bool(odd)}, "share_result"),
 ]:
     arguments = {**base, **changed}
     scheme = arguments.pop("scheme")
