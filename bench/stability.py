@@ -29,7 +29,7 @@ from gradcode import (
     codes,
     condition_bound,
 )
-from gradcode.codes.conditioning import conditions_of, survey
+from gradcode.codes.conditioning import conditions_of, search_sets
 from gradcode.errors import CodeParameterError, GradCodeWarning
 from gradcode.reports.drawing import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, WIDTH, save_figure, style
 from gradcode.schemes.scale import SLOW_SYSTEM
@@ -310,7 +310,7 @@ def bounds_table(draws: int) -> list[str]:
         cyclic = []
         for seed in range(draws):
             basis = np.random.default_rng([seed, 0]).standard_normal((n - s, n))
-            sets = survey(n, n - s, conditions_of(basis), 12_000)
+            sets = search_sets(n, n - s, conditions_of(basis), 12_000)
             outside = [[(subset + 1 + i) % n for i in range(n - d)] for subset in range(n)]
             cyclic.append(max(sets.worst, *(float(np.linalg.cond(basis[: n - d, u])) for u in outside)))
         cells = []

@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 
+from gradcode import kernels
 from gradcode.errors import NotDecodable
 from gradcode.schemes.systems import solve_systems
 
@@ -51,7 +52,8 @@ def encode_all(scheme, gradients):
         message = scheme.encode(worker, held[0] if scheme.summed else held)
         parts = np.full_like(message, np.nan)
         for position, gradient in enumerate(held):
-            scheme.encode_part(worker, position, gradient, parts, accumulate=position > 0)
+            row = scheme.coefficients(worker)[position : position + 1]
+            kernels.encode(row, [gradient], parts, accumulate=position > 0)
         # Each is off by at most its additions' roundings, of half an eps each; together they differ by twice that.
         additions = scheme.communication * len(held) + 2
         bound = additions * EPS[message.dtype.name] * message_magnitude(scheme, worker, gradients)

@@ -7,10 +7,10 @@ import pytest
 
 from gradcode import CyclicRepetition, Grouped, IgnoreStragglers, YeAbbe, codes, design
 from gradcode.errors import GradCodeError, WorkerFailed
-from gradcode.kernels.messages import MESSAGE_TYPES, message_type
+from gradcode.kernels import message_type
 from gradcode.rounds import Abandoned, Arrived, Cluster, Failed, Interrupts, Joined, Traffic
 
-FLOAT64 = MESSAGE_TYPES["float64"]
+FLOAT64 = message_type("float64")
 
 
 class ScriptedEngine:

@@ -35,6 +35,7 @@ from gradcode.errors import (
     PrecisionWarning,
     WorkerFailed,
 )
+from gradcode.schemes.names import SCHEMES, Options, named_scheme
 
 pytestmark = pytest.mark.filterwarnings("ignore::gradcode.errors.LoadWarning")
 
@@ -405,7 +406,7 @@ def test_weights_are_least_squares_over_all_survivors_in_the_order_given():
 
 def test_solutions_are_remembered_within_bounds():
     scheme = design(8, 2, 2)
-    solver = scheme._solver
+    solver = scheme.solver
     scheme.weights([0, 1, 4, 5])
     assert len(solver._cache) == 1  # both groups lost the same columns and share one solution
     solver._capacity = 3
@@ -499,7 +500,7 @@ def test_a_result_is_the_callers_whatever_came_before(scheme):
 )
 def test_large_designs_tolerate_what_was_asked_for(arguments, options):
     scheme = design(*arguments, **options)
-    assert scheme.stragglers >= arguments[1] and scheme._apparent_condition < 1e6
+    assert scheme.stragglers >= arguments[1] and scheme.quick_condition < 1e6
     rng = np.random.default_rng(0)
     for _ in range(5):
         lost = rng.choice(arguments[0], arguments[1], replace=False)
@@ -549,3 +550,39 @@ def test_negative_zero_is_zero():
     config = codes.frequency(5, [1, 2], 7).to_config()
     config["frequencies"].append(3)
     assert codes.frequency(5, [1, 2], 7).to_config()["frequencies"] == [1, 2]
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+def test_every_name_makes_the_scheme_that_it_says(name):
+    family = SCHEMES[name]
+    scheme = named_scheme(name, 6, communication=1 if family.whole_gradients else 2)
+    assert scheme.n_workers == 6 and scheme.stragglers == (1 if family.tolerant else 0)
+    assert (scheme.communication == 1) == family.whole_gradients and family.about.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "text"),
+    [
+        (("raptor", 6), ValueError, "scheme must be one of auto, grouped, .*, got 'raptor'"),
+        (
+            ("ye-abbe", 6, 1, 2, Options(code="haar")),
+            ValueError,
+            "code needs scheme grouped, got code=haar with ye-abbe",
+        ),
+        (("uncoded", 6, 0, 1, Options(prefer="decoding")), ValueError, "prefer needs scheme grouped"),
+        (("grouped", 6, 1, 2, Options(nodes="integer")), ValueError, "nodes needs scheme ye-abbe, got nodes=integer"),
+        (("uncoded", 6, 1), ValueError, "scheme uncoded must have stragglers 0, got 1"),
+        (("cyclic-repetition", 6, 1, 2), CodeParameterError, "must have communication 1, got 2"),
+        (
+            ("grouped", 6, 1, 2, Options(code="repetition")),
+            CodeParameterError,
+            "code repetition must have comm.*, got 2",
+        ),
+        (("auto", 6, 4, 3), CodeParameterError, r"must be at most workers, got 4 \+ 3 = 7 with workers=6"),
+        (("auto", 0), ValueError, "workers must be an integer of at least 1, got 0"),
+        (("auto", 6, 6), ValueError, r"stragglers must be an integer in 0\.\.5, got 6 with workers=6"),
+    ],
+)
+def test_a_name_refuses_what_its_scheme_does_not_take(arguments, error, text):
+    with pytest.raises(error, match=text):
+        named_scheme(*arguments)

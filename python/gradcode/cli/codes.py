@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gradcode._validate import check_int
-from gradcode.codes.conditioning import Condition, affordable
+from gradcode.codes.conditioning import Condition, sets_per_second
 from gradcode.codes.linear import LinearCode
 from gradcode.codes.names import NAMES, named
 from gradcode.codes.profile import digits, survival
@@ -108,7 +108,7 @@ def _show(console: Console, code: LinearCode) -> None:
     counts = range(code.length, code.dimension - 1, -1)
     step = -(-len(counts) // _MAX_ROWS)
     for survivors in sorted({*counts[::step], code.dimension}, reverse=True):
-        found = survival(code, survivors, max(100, affordable(code.dimension, survivors) // _MAX_ROWS))
+        found = survival(code, survivors, max(100, sets_per_second(code.dimension, survivors) // _MAX_ROWS))
         table.add_row(
             str(survivors),
             "0" if not found.lost else f"{'' if found.exhaustive else '~'}{found.lost:.2%}",

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Condition", "Conditions", "affordable", "conditions_of", "in_batches", "largest", "survey"]
+__all__ = ["Condition", "Conditions", "conditions_of", "in_batches", "largest", "search_sets", "sets_per_second"]
 
 Kind = Literal["exact", "closed form", "lower bound"]
 Subsets = npt.NDArray[np.intp]
@@ -87,12 +87,12 @@ class Conditions(NamedTuple):
         return float(np.median(self.values))
 
 
-def affordable(rows: int, columns: int) -> int:
+def sets_per_second(rows: int, columns: int) -> int:
     """Return how many matrices of this shape can be taken apart in about a second.
 
     Examples
     --------
-    >>> affordable(4, 4) > math.comb(16, 4)
+    >>> sets_per_second(4, 4) > math.comb(16, 4)
     True
     """
     return int(1e9 / (1000 + 60 * rows * columns))
@@ -115,7 +115,7 @@ def conditions_of(matrix: npt.NDArray[np.float64]) -> Callable[[Subsets], npt.ND
     return conditions
 
 
-def survey(
+def search_sets(
     n: int,
     survivors: int,
     conditions: Callable[[Subsets], npt.NDArray[np.float64]],

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gradcode.codes.conditioning import affordable, conditions_of, in_batches
+from gradcode.codes.conditioning import conditions_of, in_batches, sets_per_second
 
 __all__ = ["Distance", "minimum_distance"]
 
@@ -70,7 +70,7 @@ def minimum_distance(generator: npt.NDArray[np.float64], at_least: int = 1) -> D
 def _seconds(generator: npt.NDArray[np.float64], missing: int) -> float:
     """About how long it takes to look at all sets of so many missing columns."""
     dimension, length = generator.shape
-    return math.comb(length, missing) / affordable(dimension, length - missing)
+    return math.comb(length, missing) / sets_per_second(dimension, length - missing)
 
 
 def _all_decodable(generator: npt.NDArray[np.float64], missing: int) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcode._validate import as_generator_matrix, check_int, check_workers
-from gradcode.codes.conditioning import Condition, Conditions, affordable, conditions_of, survey
+from gradcode.codes.conditioning import Condition, Conditions, conditions_of, search_sets, sets_per_second
 from gradcode.codes.distance import Distance, minimum_distance
 from gradcode.errors import CodeParameterError
 from gradcode.kernels import solve
@@ -161,8 +161,8 @@ class LinearCode:
         """
         survivors = self._check_survivors(survivors)
         if limit is None:
-            limit = affordable(self.dimension, survivors)
-        return survey(self.length, survivors, conditions_of(self._generator), check_int("limit", limit, 1))
+            limit = sets_per_second(self.dimension, survivors)
+        return search_sets(self.length, survivors, conditions_of(self._generator), check_int("limit", limit, 1))
 
     def worst_condition(self, survivors: int | None = None, *, limit: int | None = None) -> Condition:
         """Largest condition number over all sets of so many survivors.
@@ -205,7 +205,7 @@ class LinearCode:
             self.minimum_distance_is_exact and survivors <= self.length - self.minimum_distance
         ):
             return Condition(np.inf)
-        countable = math.comb(self.length, survivors) <= (limit or affordable(self.dimension, survivors))
+        countable = math.comb(self.length, survivors) <= (limit or sets_per_second(self.dimension, survivors))
         if self._worst_survivors is not None and survivors == self.dimension and not countable:
             return Condition(self.condition(self._worst_survivors), "closed form")
         found = self.conditions(survivors, limit=limit)

@@ -14,6 +14,7 @@ rounded once, to nearest even. What float16 cannot hold, 65520 and more, becomes
 `encode`, `decode`      on NumPy arrays, on whatever speaks DLPack (PyTorch, JAX), and on buffers (``array.array``)
 `EncodePlan`            the same with everything but NumPy buffers settled before; `DecodePlan` likewise
 `message_size`          and `message_dtype`: what a buffer for a message must be
+`message_type`          all that is known of a type of messages, as a `MessageType`
 `wire_name`             the name of a 16-bit type, checked
 `set_num_threads`       also `num_threads` and `threads_available`: threads of calls that name none
 `solve`                 the weights of survivors
@@ -45,17 +46,19 @@ array([5., 7., 3.], dtype=float32)
 
 from gc_core import DecodePlan, EncodePlan, solve
 from gradcode.kernels.combine import decode, encode
+from gradcode.kernels.messages import MessageType, message_dtype, message_type, wire_name
 from gradcode.kernels.sizes import message_size
 from gradcode.kernels.threads import num_threads, set_num_threads, threads_available
-from gradcode.kernels.types import message_dtype, wire_name
 
 __all__ = [
     "DecodePlan",
     "EncodePlan",
+    "MessageType",
     "decode",
     "encode",
     "message_dtype",
     "message_size",
+    "message_type",
     "num_threads",
     "set_num_threads",
     "solve",

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gradcode.kernels.types import WIRE, type_name
+from gradcode.kernels.messages import BFLOAT16, MESSAGE_TYPES, MessageType, type_name
 
-__all__ = ["check_kind", "is_elsewhere", "like", "namespace", "new", "view", "view_out", "views", "where", "wire_of"]
+__all__ = ["check_library", "is_elsewhere", "like", "namespace", "new", "view", "view_out", "views", "where", "wire_of"]
 
 Array = npt.NDArray[Any]
 
@@ -51,7 +51,7 @@ def view(name: str, array: Any) -> Array:
         The array; a NumPy array is returned as it is.
     """
     if isinstance(array, np.ndarray):
-        return array.view(np.uint16) if wire_of(array) == "bfloat16" else array
+        return array.view(np.uint16) if wire_of(array) is BFLOAT16 else array
     if hasattr(array, "__dlpack__"):
         return _imported(name, array)
     try:
@@ -81,42 +81,42 @@ def view_out(out: Any) -> Array:
     return result
 
 
-def wire_of(array: Any) -> str | None:
-    """Return the 16-bit floating type of an array, by its own word; None if it has another."""
+def wire_of(array: Any) -> MessageType | None:
+    """Return the 16-bit type that an array says it has; None if it has another."""
     dtype = getattr(array, "dtype", None)
     if isinstance(dtype, np.dtype):
         # The name of a type is slow to make; bfloat16 is one of those that NumPy does not know.
         if dtype.itemsize != 2 or dtype.kind not in "fV":
             return None
     elif dtype is None:
-        return "float16" if getattr(array, "format", None) == "e" else None  # a memoryview
-    name = type_name(dtype)
-    return name if name in WIRE else None
+        return MESSAGE_TYPES["float16"] if getattr(array, "format", None) == "e" else None  # a memoryview
+    kind = MESSAGE_TYPES.get(type_name(dtype))
+    return None if kind is None or kind.wire is None else kind
 
 
-def new(size: int, dtype: np.dtype[Any], kind: Any) -> Array:
-    """Return a new buffer, at an address that the library of `kind` can take."""
-    if isinstance(kind, np.ndarray):
+def new(size: int, dtype: np.dtype[Any], model: Any) -> Array:
+    """Return a new buffer, at an address that the library of `model` can take."""
+    if isinstance(model, np.ndarray):
         return np.empty(size, dtype)
     memory = np.empty(size * dtype.itemsize + _ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % _ALIGNMENT
     return memory[start : start + size * dtype.itemsize].view(dtype)
 
 
-def check_kind(kind: Any, wire: str | None) -> None:
-    """Refuse a type of messages that the library of `kind` does not have."""
-    if wire is not None and (library := _foreign(kind)) is not None and not hasattr(library, wire):
+def check_library(model: Any, kind: MessageType) -> None:
+    """Refuse a type of messages that the library of `model` does not have."""
+    if kind.wire is not None and (library := _foreign(model)) is not None and not hasattr(library, kind.wire):
         raise ValueError(
-            f"wire_dtype must be a type of {library.__name__}, got {wire}; a NumPy array can be given as out"
+            f"wire_dtype must be a type of {library.__name__}, got {kind.name}; a NumPy array can be given as out"
         )
 
 
-def like(result: Array, kind: Any) -> Any:
-    """Return a result of ours as an array of the library of `kind`, if it is of one: the same memory."""
-    library = _foreign(kind)
+def like(result: Array, model: Any) -> Any:
+    """Return a result of ours as an array of the library of `model`, if it is of one: the same memory."""
+    library = _foreign(model)
     if library is None:
         return result
-    if result.dtype == WIRE["bfloat16"]:
+    if result.dtype == BFLOAT16.buffer:
         return library.from_dlpack(result.view(np.int16)).view(library.bfloat16)
     return library.from_dlpack(result)
 
@@ -140,7 +140,7 @@ def _library(array: Any) -> Any:
 
 
 def _foreign(array: Any) -> Any:
-    """Return the library of which results are to be; None for NumPy's own, of which those of no library are too."""
+    """Return the library that results must be of; None for NumPy, which buffers of no library get too."""
     return None if isinstance(array, np.ndarray) or not hasattr(array, "__dlpack__") else _library(array)
 
 
@@ -151,7 +151,7 @@ def _imported(name: str, array: Any) -> Array:
             f"{name} must not require a gradient, got a {type(array).__name__} that does: pass {name}.detach()"
         )
     try:
-        if wire_of(array) != "bfloat16":
+        if wire_of(array) is not BFLOAT16:
             return _memory(array)
         # NumPy takes no bfloat16, neither from PyTorch nor from JAX, whose arrays it knows by another protocol.
         library = namespace(array)

@@ -15,8 +15,8 @@ import numpy.typing as npt
 from gradcode._validate import check_dtype
 from gradcode.kernels.arrays import namespace, where, wire_of
 from gradcode.kernels.coefficients import rounded
+from gradcode.kernels.messages import FLOAT32, message_type, type_name
 from gradcode.kernels.sizes import block_size
-from gradcode.kernels.types import FLOAT32, type_name, wire_name
 
 __all__ = ["decode", "encode"]
 
@@ -49,10 +49,10 @@ def encode(
         )
     length, parts = first.shape[0], table.shape[1]
     size = block_size(length, parts, dtype.itemsize)
-    wire = wire_name(wire_of(out) if wire_dtype is None else wire_dtype, dtype)
-    target_type = first.dtype if wire is None else _type_of(library, wire)
-    if wire is not None and accumulate:
-        raise ValueError(f"accumulate must be False with messages of {wire}: those of 16 bits are rounded once")
+    kind = message_type(dtype, _told(out) if wire_dtype is None else wire_dtype)
+    target_type = first.dtype if kind.wire is None else _type_of(library, kind.name)
+    if accumulate and kind.wire is not None:
+        raise ValueError(f"accumulate must be False with messages of {kind.name}: those of 16 bits are rounded once")
     _check_out(out, first, target_type, size, accumulate)
     table = rounded("coefficients", table, dtype)
 
@@ -100,10 +100,10 @@ def decode(
     first = messages[0]
     library = namespace(first)
     name = type_name(first.dtype)
-    wire = wire_name(wire_of(first) if wire_dtype is None else wire_dtype, FLOAT32)
-    if wire not in (None, name):
-        raise TypeError(f"messages[0] must be {wire} where wire_dtype is {wire}, got {name}")
-    dtype = check_dtype("messages[0].dtype", name) if wire is None else FLOAT32
+    told = message_type(FLOAT32.gradient, _told(first) if wire_dtype is None else wire_dtype)
+    if told.wire not in (None, name):
+        raise TypeError(f"messages[0] must be {told.name} where wire_dtype is {told.name}, got {name}")
+    dtype = check_dtype("messages[0].dtype", name) if told.wire is None else told.gradient
     _check_vectors("messages", messages)
     parts, count = table.shape
     if count != len(messages):
@@ -132,6 +132,12 @@ def decode(
         blocks |= {u: product[i, :] for i, u in enumerate(rows)}
     whole = product if len(together) == 1 else library.stack([blocks[u] for u in range(len(table))])
     return _put(library.reshape(whole, (-1,))[:gradient_size], out, accumulate)
+
+
+def _told(array: Any) -> str | None:
+    """Return the name of the 16-bit type that an array says it has."""
+    kind = wire_of(array)
+    return None if kind is None else kind.name
 
 
 def _check_vectors(name: str, arrays: Sequence[Any]) -> None:

@@ -81,7 +81,7 @@ def run(
         How long the master waits, after `main`, for workers that are still computing.
     patience : float
         When survivors are decoded in bad condition, by how often a round must have lasted as long as usual. Bad is a
-        condition number above `gradcode.kernels.messages.MessageType.condition_limit`: about half the digits of the
+        condition number above `gradcode.kernels.MessageType.condition_limit`: about half the digits of the
         messages would be lost.
     share_result : bool
         Whether every rank returns what `main` returned. `main` must then return an array of shape (gradient_size,) and

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from gradcode._validate import check_int, check_number
 from gradcode.errors import GradCodeError, WorkerFailed
-from gradcode.kernels.messages import MESSAGE_TYPES, MessageType
+from gradcode.kernels import MessageType, message_type
 from gradcode.rounds.engine import Abandoned, Arrived, Engine, Event, Failed, Joined
 from gradcode.rounds.interrupts import Interrupts
 from gradcode.rounds.machine import Action, Close, Count, Rounds, Send
@@ -31,6 +31,7 @@ _ATTENTION_SECONDS = 0.05
 # Survivors in bad condition are decoded once a round has lasted this many times as long as usual.
 PATIENCE = 2.0
 _RECENT_ROUNDS = 25
+_FLOAT64 = message_type(np.float64)
 
 
 class Cluster:
@@ -67,7 +68,7 @@ class Cluster:
         engine: Engine,
         scheme: GradientCode,
         gradient_size: int,
-        message_type: MessageType = MESSAGE_TYPES["float64"],
+        message_type: MessageType = _FLOAT64,
         interrupts: Interrupts | None = None,
         patience: float = PATIENCE,
     ) -> None:
@@ -286,7 +287,7 @@ class Cluster:
         for index in sorted(by_subset):
             for name, value in by_subset[index].items():
                 totals[name] = totals.get(name, 0.0) + value
-        scale = 1.0 if self.scheme.exact or not by_subset else self.scheme.n_subsets / len(by_subset)
+        scale = self.scheme.scale_up(len(by_subset))
         return {name: value * scale for name, value in totals.items()}
 
     # -- checks ----------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from dataclasses import InitVar, dataclass, field
 from typing import Any
 
 from gradcode._validate import check_dtype, check_int, check_number
-from gradcode.kernels.messages import MessageType, message_type
+from gradcode.kernels import MessageType, message_type
 from gradcode.rounds.cluster import Cluster
 from gradcode.rounds.task import Gradient, Load
 from gradcode.schemes import GradientCode

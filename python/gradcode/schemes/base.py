@@ -1,92 +1,39 @@
-"""What every gradient-coding scheme is: coefficients, and systems to decode."""
+"""Gradient-coding schemes: what they are, and how to encode and decode with them."""
 
 from __future__ import annotations
 
-import hashlib
-import math
-import warnings
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from gradcode import kernels
-from gradcode._validate import check_dtype, check_int, check_workers
-from gradcode.codes import Condition
-from gradcode.errors import CodeParameterError, NotDecodable, PrecisionWarning
-from gradcode.kernels.arrays import wire_of
+from gradcode._validate import check_workers
+from gradcode.errors import NotDecodable
 from gradcode.kernels.coefficients import rounded
-from gradcode.kernels.messages import message_type
+from gradcode.kernels.messages import MessageType, message_type
+from gradcode.schemes.custom import parts_of
 from gradcode.schemes.decoder import Check, Decoder
-from gradcode.schemes.stability import glance, worst_condition
-from gradcode.schemes.subset import Subset
+from gradcode.schemes.layout import Layout
+from gradcode.schemes.precision import refuse_unstable, warn_of_survivors
 from gradcode.schemes.survivors import Survivors
-from gradcode.schemes.systems import Solver, System
 
-__all__ = ["MAX_CONDITION", "GradientCode"]
-
-# A scheme whose decoding can lose this factor is refused.
-MAX_CONDITION = 1e12
+__all__ = ["GradientCode"]
 
 
-class GradientCode(ABC):
+class GradientCode(Layout):
     """A gradient-coding scheme for n workers.
 
     The data is cut into `n_subsets` shares. Worker w computes the gradients g_j of the shares it holds, cuts each
     into m blocks g_j^(1..m), and sends one message: ``sum_j sum_u C_w[j, u] * g_j^(u)``. The sum of all gradients
     comes back exactly from any large enough set of workers.
 
-    Attributes
-    ----------
-    n_workers : int
-        Number of workers n.
-    n_subsets : int
-        Number of shares of the data.
-    load : float
-        The largest share of the data that a worker holds, times n.
-    stragglers : int
-        Any this many workers may be missing.
-    communication : int
-        Communication reduction m: a message is an m-th of the gradient.
-    summed : bool
-        Whether a worker computes a single gradient, over one contiguous share.
-    exact : bool
-        Whether what is decoded is the sum; otherwise it is an estimate of it.
-    systems : tuple of System
-        What is decoded together; the sum is the sum over the systems.
+    What it is, is in its attributes: `n_workers`, `n_subsets`, `load`, `stragglers`, `communication`, `summed`, `exact`
+    and `systems`; see `gradcode.schemes.layout.Layout`.
     """
 
-    n_workers: int
-    n_subsets: int
-    load: float
-    stragglers: int
-    communication: int
-    summed: bool = False
-    exact: bool = True
-    systems: tuple[System, ...]
-
-    @abstractmethod
-    def subsets(self, worker: int) -> tuple[Subset, ...]:
-        """Shares of the data that `worker` holds, in the order in which `encode` takes their gradients."""
-
-    @abstractmethod
-    def coefficients(self, worker: int) -> npt.NDArray[np.float64]:
-        """Encoding coefficients C_w of `worker`, shape (len(subsets(worker)), m), read-only."""
-
-    def message_size(self, gradient_size: int, dtype: npt.DTypeLike = np.float64) -> int:
-        """Number of elements L of a message: ⌈l/m⌉, rounded up to 64 bytes when a block is 64 KiB or more.
-
-        Parameters
-        ----------
-        gradient_size : int
-            Number of elements l of a gradient.
-        dtype : dtype
-            float32 or float64.
-        """
-        return kernels.message_size(gradient_size, self.communication, dtype)
+    name = "GradientCode"  # in `repr`, of schemes that have no class of their own
 
     def encode(self, worker: int, gradients: Any, out: Any = None, *, wire_dtype: Any = None) -> Any:
         """Message of `worker`.
@@ -131,7 +78,7 @@ class GradientCode(ABC):
         wire_dtype: Any = None,
         num_threads: int | None = None,
     ) -> kernels.EncodePlan:
-        """Prepare the messages of `worker`: ``plan.encode(gradients, out)`` has everything but NumPy buffers settled.
+        """Prepare the messages of `worker`: ``plan.encode(gradients, out)`` checks nothing but its NumPy buffers.
 
         Parameters
         ----------
@@ -161,75 +108,9 @@ class GradientCode(ABC):
         True
         """
         (worker,) = check_workers("worker", [worker], self.n_workers)
-        table = ("coefficients", self.coefficients(worker))
-        return kernels.EncodePlan(*self._planned(table, gradient_size, dtype, wire_dtype), num_threads)
-
-    def encode_part(self, worker: int, position: int, gradient: Any, out: Any, *, accumulate: bool) -> None:
-        """Add one gradient to a message under way, so that no more than one gradient need be held.
-
-        The message under way has the type of the gradients; one of 16 bits is rounded from it when it is complete,
-        by ``gradcode.kernels.encode([1], message, wire_dtype=...)``.
-
-        Parameters
-        ----------
-        worker : int
-            In 0..n_workers-1.
-        position : int
-            Which of ``subsets(worker)`` the gradient belongs to. Gradients of several parts of one subset may
-            be given one after the other: their sum is what counts.
-        gradient : array, shape (l,)
-            float32 or float64, contiguous.
-        out : array, shape (message_size(l, dtype),)
-            The message under way.
-        accumulate : bool
-            False for the first part (`out` is overwritten), True for the others.
-        """
-        (worker,) = check_workers("worker", [worker], self.n_workers)
-        coefficients = self.coefficients(worker)
-        position = check_int("position", position, 0, len(coefficients) - 1)
-        if (wire := wire_of(out)) is not None:
-            raise TypeError(f"out must be of the type of the gradients, got {wire}: 16-bit messages are rounded once")
-        kernels.encode(coefficients[position : position + 1], [gradient], out, accumulate=accumulate)
-
-    @cached_property
-    def _solver(self) -> Solver:
-        return Solver(self.systems)
-
-    def survivors(self, condition_limit: float = math.inf) -> Survivors:
-        """A fresh account of who has answered in a round."""
-        return Survivors(self._solver, condition_limit)
-
-    def worst_condition(self, *, limit: int | None = None) -> Condition:
-        """By how much decoding may multiply rounding errors, over all sets of `stragglers` missing workers.
-
-        For grouped schemes it is the condition number of a group's survivors. For the others, whose messages must
-        cancel to give the sum, it is how large the weighted messages are, relative to the sum.
-
-        Parameters
-        ----------
-        limit : int, optional
-            How many sets to look at for each system. Default: as many as take about a second.
-
-        Returns
-        -------
-        Condition
-            A float that says how it is known; see `gradcode.LinearCode.worst_condition`.
-        """
-        return worst_condition(self, limit)
-
-    @cached_property
-    def _apparent_condition(self) -> Condition:
-        """The worst condition, at a glance."""
-        return self.worst_condition(limit=glance(self))
-
-    def _refuse_unstable(self, max_condition: float = MAX_CONDITION) -> None:
-        """Refuse a scheme that would leave no digits; called by constructors, so that a glance must do."""
-        worst = self._apparent_condition
-        if worst > max_condition:
-            raise CodeParameterError(
-                f"the worst condition of decoding must be at most {max_condition:.0e}, got "
-                f"{'at least ' if worst.kind == 'lower bound' else ''}{worst:.1e} for {self!r}: no digits would be left"
-            )
+        kind = message_type(dtype, wire_dtype)
+        table = rounded("coefficients", self.coefficients(worker), kind.gradient)
+        return kernels.EncodePlan(table, *self._sizes(gradient_size, kind), num_threads)
 
     def is_decodable(self, workers: Iterable[int]) -> bool:
         """Whether the sum can be recovered from the messages of `workers`."""
@@ -282,7 +163,7 @@ class GradientCode(ABC):
         wire_dtype: Any = None,
         num_threads: int | None = None,
     ) -> kernels.DecodePlan:
-        """Prepare decoding from `workers`: ``plan.decode(messages, out)`` has everything but NumPy buffers settled.
+        """Prepare decoding from `workers`: ``plan.decode(messages, out)`` checks nothing but its NumPy buffers.
 
         Parameters
         ----------
@@ -296,11 +177,6 @@ class GradientCode(ABC):
             Type of messages of 16 bits.
         num_threads : int, optional
             At most so many threads; by default the number of `gradcode.kernels.set_num_threads`.
-
-        Returns
-        -------
-        DecodePlan
-            Of the weights that `weights` gives.
 
         Raises
         ------
@@ -322,27 +198,16 @@ class GradientCode(ABC):
         True
         """
         workers = check_workers("workers", workers, self.n_workers)
-        account = self._answered(workers)
-        plan = kernels.DecodePlan(
-            *self._planned(("weights", self._weights(account, workers)), gradient_size, dtype, wire_dtype), num_threads
-        )
+        account, kind = self._answered(workers), message_type(dtype, wire_dtype)
+        table = rounded("weights", self._weights(account, workers), kind.gradient)
+        plan = kernels.DecodePlan(table, *self._sizes(gradient_size, kind), num_threads)
         condition = max(account.solution(index).condition for index in range(len(self.systems)))
-        if condition > (limit := message_type(dtype, wire_dtype).condition_limit):
-            warnings.warn(
-                f"decoding from workers {sorted(workers)} can lose {math.log10(condition):.1f} digits of messages of "
-                f"{wire_dtype or plan.dtype.name}: its condition is {condition:.1e}, above {limit:.2g}",
-                PrecisionWarning,
-                stacklevel=2,
-            )
+        warn_of_survivors(workers, condition, kind)
         return plan
 
-    def _planned(
-        self, table: tuple[str, npt.NDArray[np.float64]], gradient_size: int, dtype: npt.DTypeLike, wire_dtype: Any
-    ) -> tuple[npt.NDArray[Any], int, int, np.dtype[Any], np.dtype[Any]]:
-        """Return the arguments of a plan; `table` comes with its name."""
-        message_size, message_dtype = self.message_size(gradient_size, dtype), kernels.message_dtype(dtype, wire_dtype)
-        checked = check_dtype("dtype", dtype)
-        return rounded(*table, checked), gradient_size, message_size, checked, message_dtype
+    def _sizes(self, gradient_size: int, kind: MessageType) -> tuple[int, int, np.dtype[Any], np.dtype[Any]]:
+        """Return the arguments of a plan that follow its table."""
+        return gradient_size, self.message_size(gradient_size, kind.gradient), kind.gradient, kind.buffer
 
     def decoder(
         self,
@@ -363,9 +228,7 @@ class GradientCode(ABC):
         dtype : dtype
             Of messages and sum.
         wire_dtype : {None, "float16", "bfloat16"}, optional
-            Type of messages of 16 bits, where the sum is float32. Survivors whose condition number is above 45
-            (float16) or 16 (bfloat16) then count as ready only when all have answered, or after
-            `Decoder.accept_any_condition`.
+            Type of messages of 16 bits, where the sum is float32.
         check : {"projection"}, optional
             Look for corrupted messages; see `gradcode.Decoder`.
         replica_error : float
@@ -421,14 +284,13 @@ class GradientCode(ABC):
         >>> scheme.weights([0, 1]).round(12)
         array([[ 2., -1.]])
         """
-        from gradcode.schemes.tabulated import from_coefficients
+        scheme = GradientCode(*parts_of(coefficients, stragglers))
+        scheme.name = name
+        refuse_unstable(scheme)
+        return scheme
 
-        return from_coefficients(coefficients, stragglers=stragglers, name=name)
-
-    def fingerprint(self) -> str:
-        """Hash of everything that workers and master must agree on, the same in every process."""
-        digest = hashlib.sha256()
-        for worker in range(self.n_workers):
-            digest.update(repr(self.subsets(worker)).encode())
-            digest.update(self.coefficients(worker).tobytes())
-        return digest.hexdigest()
+    def __repr__(self) -> str:
+        return (
+            f"{self.name}({self.n_workers}, load={self.load:g}, stragglers={self.stragglers}, "
+            f"communication={self.communication})"
+        )

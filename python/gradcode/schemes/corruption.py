@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gradcode.kernels.types import roundoff, widened
+from gradcode.kernels.messages import MessageType
 from gradcode.schemes.systems import System
 
 __all__ = ["Finding", "examine"]
@@ -59,7 +59,7 @@ def examine(
     messages: Sequence[npt.NDArray[Any]],
     terms: int,
     replica_error: float,
-    wire: str | None = None,
+    kind: MessageType,
 ) -> Finding:
     """Compare the messages of one system.
 
@@ -75,32 +75,28 @@ def examine(
         How many blocks a message is the sum of.
     replica_error : float
         How far, relatively, gradients that should be the same may differ.
-    wire : {None, "float16", "bfloat16"}
-        The type of the messages, where they are of 16 bits.
+    kind : MessageType
+        The element type of the messages.
     """
     everybody = tuple(range(len(columns)))
-    if system.enough is not None:
-        return Finding(everybody)
-    survivors = system.matrix[:, list(columns)]
     scales = np.ones(len(columns)) if system.scales is None else system.scales[list(columns)]
-    contradictions = _null_space(survivors)
-    largest = max(_largest(message, wire) for message in messages)
+    contradictions = system.contradictions(columns)
+    largest = max(_largest(message, kind) for message in messages)
     if len(contradictions) == 0 or not math.isfinite(largest):
         return Finding(everybody)
     lengths = np.linalg.norm(contradictions, axis=0)
     unseen = tuple(np.flatnonzero(lengths <= _INVISIBLE).tolist())
     if largest == 0:
         return Finding(unseen)
-    eps = float(np.finfo(messages[0].dtype if wire is None else np.float32).eps)
+    eps = float(np.finfo(kind.gradient).eps)
     allowed = max(_THRESHOLD_EPS * eps * max(1.0, math.sqrt(terms / _TERMS)), _REPLICAS * replica_error)
-    if wire is None:
+    if kind.wire is None:
         projected, size = _project(messages, scales, largest)
         shown = (contradictions @ projected)[:, np.newaxis]
     else:
-        shown, size = _multiply(contradictions, messages, scales, largest, wire)
-        relative, tiny = roundoff(wire)
-        tiny_size = tiny / largest * math.sqrt(len(messages[0])) * float(np.linalg.norm(1 / scales))
-        allowed += relative + tiny_size / size
+        shown, size = _multiply(contradictions, messages, scales, largest, kind)
+        tiny_size = kind.tiny / largest * math.sqrt(len(messages[0])) * float(np.linalg.norm(1 / scales))
+        allowed += kind.roundoff + tiny_size / size
     excess = float(np.linalg.norm(shown)) / size / allowed
     if excess <= 1:
         return Finding(unseen, excess)
@@ -112,16 +108,9 @@ def examine(
     return Finding(unseen, excess, int(suspects[0]) if len(suspects) == 1 and len(contradictions) > 1 else None)
 
 
-def _largest(message: npt.NDArray[Any], wire: str | None) -> float:
+def _largest(message: npt.NDArray[Any], kind: MessageType) -> float:
     parts = (message[start : start + _CHUNK] for start in range(0, len(message), _CHUNK))
-    return max(float(np.abs(widened(part, wire)).max()) for part in parts)
-
-
-def _null_space(matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Orthonormal vectors, in rows, that `matrix` maps to zero."""
-    _, sigma, vt = np.linalg.svd(matrix)
-    rank = int((sigma > max(matrix.shape) * np.finfo(np.float64).eps * sigma[0]).sum()) if sigma.size else 0
-    return vt[rank:]
+    return max(float(np.abs(kind.widen(part)).max()) for part in parts)
 
 
 def _project(
@@ -146,12 +135,12 @@ def _multiply(
     messages: Sequence[npt.NDArray[Any]],
     scales: npt.NDArray[np.float64],
     largest: float,
-    wire: str,
+    kind: MessageType,
 ) -> tuple[npt.NDArray[np.float64], float]:
     """A square root of N·X·Xᵀ·Nᵀ, as telling as N·X, and the Frobenius norm of X, in units of `largest`."""
     gram, squares = np.zeros((len(contradictions), len(contradictions))), 0.0
     for start in range(0, len(messages[0]), _CHUNK):
-        parts = [widened(message[start : start + _CHUNK], wire) for message in messages]
+        parts = [kind.widen(message[start : start + _CHUNK]) for message in messages]
         chunk = np.array(parts, np.float64) / (largest * scales[:, np.newaxis])
         shown = contradictions @ chunk
         gram += shown @ shown.T

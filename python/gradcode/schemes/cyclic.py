@@ -9,8 +9,11 @@ import numpy.typing as npt
 
 from gradcode._validate import check_int
 from gradcode.errors import CodeParameterError
+from gradcode.schemes.base import GradientCode
+from gradcode.schemes.precision import refuse_unstable
 from gradcode.schemes.scale import warn_of_scale
-from gradcode.schemes.tabulated import Tabulated, cyclic_holders, cyclic_table, system_of
+from gradcode.schemes.spans import cyclic_holders, cyclic_table, system_of
+from gradcode.schemes.subset import equal_shares
 
 __all__ = ["CyclicRepetition"]
 
@@ -19,7 +22,7 @@ Construction = Literal["random", "harmonic"]
 _DRAWS = 20
 
 
-class CyclicRepetition(Tabulated):
+class CyclicRepetition(GradientCode):
     """Worker i holds subsets i, …, i + s (mod n), and sends a combination of their gradients as long as a gradient.
 
     Row i of the n × n matrix B has its support there, B[i, i] = 1, and the rest are −H[:, i+1..i+s]⁻¹ H[:, i], for an
@@ -78,8 +81,8 @@ class CyclicRepetition(Tabulated):
         tables = table[:, :, np.newaxis]
         # The rows of B lie in the null space of H, of dimension n − s.
         system = system_of(range(n), cyclic_table(held, tables), n - s)
-        super().__init__(held.tolist(), list(tables), [system], s)
-        self._refuse_unstable()
+        super().__init__(equal_shares(held.tolist()), list(tables), [system], s)
+        refuse_unstable(self)
         warn_of_scale(self)
 
     def __repr__(self) -> str:

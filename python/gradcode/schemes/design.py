@@ -230,4 +230,4 @@ def _cyclic(n: int, s: int, m: int) -> GradientCode:
         frame = CyclicRepetition(n, s, "harmonic")
     except CodeParameterError:
         return random
-    return frame if frame._apparent_condition <= random._apparent_condition else random
+    return frame if frame.quick_condition <= random.quick_condition else random

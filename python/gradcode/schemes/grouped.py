@@ -5,18 +5,18 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from fractions import Fraction
-from functools import cached_property
 from itertools import groupby
 from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from gradcode._validate import check_int, check_number, check_workers
+from gradcode._validate import check_int, check_number
 from gradcode.codes import Condition, LinearCode, repetition
 from gradcode.codes.conditioning import largest
 from gradcode.errors import CodeParameterError, LoadWarning
 from gradcode.schemes.base import GradientCode
+from gradcode.schemes.precision import refuse_unstable
 from gradcode.schemes.subset import Subset, shares
 from gradcode.schemes.systems import System
 
@@ -75,8 +75,6 @@ class Grouped(GradientCode):
     Grouped(9, [<harmonic [5, 2, 4]>, <harmonic [4, 2, 3]>], load=6)
     """
 
-    summed = True
-
     def __init__(
         self,
         n_workers: int,
@@ -97,25 +95,20 @@ class Grouped(GradientCode):
         self._one_code = isinstance(code, LinearCode)
         self.code = code if isinstance(code, LinearCode) else self.codes[0]
         self.prefer = prefer
-        self.n_workers = n_workers
-        self.n_subsets = len(self.codes)
-        self.stragglers = min(c.minimum_distance for c in set(self.codes)) - 1
-        self.communication = self.codes[0].dimension
-        self._shares = _check_shares(shares, self.n_subsets)
-        self.load = float(max(subset.stop - subset.start for subset in self._shares) * n_workers)
-        systems, first = [], 0
-        for code_of_group in self.codes:
-            workers = tuple(range(first, first + code_of_group.length))
+        held: list[tuple[Subset]] = []
+        coefficients: list[npt.NDArray[np.float64]] = []
+        systems: list[System] = []
+        rows_of = {code_of_group: np.ascontiguousarray(code_of_group.generator.T) for code_of_group in set(self.codes)}
+        for code_of_group, share in zip(self.codes, _check_shares(shares, len(self.codes)), strict=True):
+            workers = tuple(range(len(held), len(held) + code_of_group.length))
             systems.append(System(workers, code_of_group.generator, sparse=prefer == "decoding"))
-            first += code_of_group.length
-        self.systems = tuple(systems)
-        self._refuse_unstable()
+            held += [(share,)] * code_of_group.length
+            coefficients += np.split(rows_of[code_of_group], code_of_group.length)
+        stragglers = min(code_of_group.minimum_distance for code_of_group in set(self.codes)) - 1
+        super().__init__(held, coefficients, systems, stragglers, summed=True)
+        refuse_unstable(self)
         if self._one_code and shares is None:
             warn_of_load(self, self.code.length)
-
-    @cached_property
-    def _group_of(self) -> tuple[int, ...]:
-        return tuple(index for index, system in enumerate(self.systems) for _ in system.workers)
 
     def worst_condition(self, *, limit: int | None = None) -> Condition:
         """Largest condition number of a group's survivors, with any `stragglers` workers missing.
@@ -132,20 +125,6 @@ class Grouped(GradientCode):
         """
         found = [code.worst_condition(code.length - self.stragglers, limit=limit) for code in set(self.codes)]
         return largest(found)
-
-    def subsets(self, worker: int) -> tuple[Subset, ...]:
-        """The one share of the worker's group."""
-        (worker,) = check_workers("worker", [worker], self.n_workers)
-        return (self._shares[self._group_of[worker]],)
-
-    def coefficients(self, worker: int) -> npt.NDArray[np.float64]:
-        """The worker's column of the generator, shape (1, m)."""
-        (worker,) = check_workers("worker", [worker], self.n_workers)
-        system = self.systems[self._group_of[worker]]
-        column = worker - system.workers[0]
-        coefficients = np.ascontiguousarray(system.matrix[:, column : column + 1].T)
-        coefficients.setflags(write=False)
-        return coefficients
 
     def __repr__(self) -> str:
         how = "" if self.prefer == "stability" else f", prefer={self.prefer!r}"

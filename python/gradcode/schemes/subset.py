@@ -9,7 +9,7 @@ from itertools import accumulate, pairwise
 
 from gradcode._validate import check_int
 
-__all__ = ["Subset", "shares"]
+__all__ = ["Subset", "equal_shares", "shares"]
 
 
 @dataclass(frozen=True)
@@ -60,3 +60,15 @@ def shares(sizes: Sequence[Fraction | int]) -> tuple[Subset, ...]:
     total = Fraction(sum(sizes))
     cuts = [Fraction(0), *(Fraction(cut) / total for cut in accumulate(sizes))]
     return tuple(Subset(index, *span) for index, span in enumerate(pairwise(cuts)))
+
+
+def equal_shares(held: Sequence[Sequence[int]]) -> tuple[tuple[Subset, ...], ...]:
+    """Return the subsets that every worker holds, by their indices, where all are equal shares of the data.
+
+    Examples
+    --------
+    >>> [subset.slice(100) for subset in equal_shares([[0, 1], [1, 0]])[1]]
+    [slice(50, 100, None), slice(0, 50, None)]
+    """
+    every = shares([1] * len({index for indices in held for index in indices}))
+    return tuple(tuple(every[index] for index in indices) for indices in held)

@@ -35,14 +35,19 @@ class Survivors:
         self.condition_limit = condition_limit
         self._place = {
             worker: (index, column)
-            for index, system in enumerate(solver.systems)
+            for index, system in enumerate(self.systems)
             for column, worker in enumerate(system.workers)
         }
         self.reset()
 
+    @property
+    def systems(self) -> tuple[System, ...]:
+        """The systems of the scheme."""
+        return self._solver.systems
+
     def reset(self) -> None:
         """Forget everybody."""
-        systems = self._solver.systems
+        systems = self.systems
         self._columns: list[list[int]] = [[] for _ in systems]
         self._spans: dict[int, _Span] = {}
         self._decodable = [False] * len(systems)
@@ -61,7 +66,7 @@ class Survivors:
         columns = self._columns[index]
         columns.append(column)
         columns.sort()  # one order, so that one set of survivors is solved once
-        system = self._solver.systems[index]
+        system = self.systems[index]
         if not self._ready[index] and self._worth_solving(index, system, column):
             condition = self.solution(index).condition
             if math.isfinite(condition):
@@ -98,7 +103,7 @@ class Survivors:
     @property
     def missing(self) -> tuple[int, ...]:
         """Workers of systems not yet ready that have not answered, in increasing order."""
-        waiting = [s for s, ready in zip(self._solver.systems, self._ready, strict=True) if not ready]
+        waiting = [s for s, ready in zip(self.systems, self._ready, strict=True) if not ready]
         return tuple(sorted(w for system in waiting for w in system.workers if w not in self._answered))
 
     def system_ready(self, index: int) -> bool:
@@ -107,7 +112,7 @@ class Survivors:
 
     def system_workers(self, index: int) -> tuple[int, ...]:
         """Workers of system `index` that have answered, in the order of the columns of `solution`."""
-        workers = self._solver.systems[index].workers
+        workers = self.systems[index].workers
         return tuple(workers[column] for column in self._columns[index])
 
     def solution(self, index: int) -> Solution:
@@ -122,7 +127,7 @@ class Survivors:
     def _worth_solving(self, index: int, system: System, column: int) -> bool:
         """Whether the system may be decodable now: never wrongly False, and cheap where the system is large."""
         count = len(self._columns[index])
-        if system.targets is None or system.enough is not None:
+        if system.targets is None:
             return count >= system.fewest
         if index not in self._spans:
             self._spans[index] = _Span(system)

@@ -7,7 +7,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -49,9 +49,9 @@ class System:
         The loss, in eps, that the rounding of the coefficients themselves makes unavoidable.
     sparse : bool
         Decode with the fewest messages rather than with all of them by least squares.
-    enough : int, optional
-        Decode from so many workers, whoever they are, and scale what they sent up to the whole: an estimate.
     """
+
+    exact: ClassVar[bool] = True  # whether what is decoded is what is wanted, and not an estimate of it
 
     workers: tuple[int, ...]
     matrix: npt.NDArray[np.float64]
@@ -59,14 +59,30 @@ class System:
     scales: npt.NDArray[np.float64] | None = None
     floor: float = 1.0
     sparse: bool = False
-    enough: int | None = None
 
     @property
     def fewest(self) -> int:
         """No set of fewer survivors can be decoded."""
-        if self.enough is not None:
-            return self.enough
         return len(self.matrix if self.targets is None else self.targets)
+
+    @property
+    def surplus(self) -> int:
+        """How many messages there are beyond those that are needed, if all workers answer."""
+        return len(self.workers) - len(self.matrix)
+
+    def contradictions(self, columns: Sequence[int]) -> npt.NDArray[np.float64]:
+        """Return what must vanish of the messages in these columns: orthonormal combinations, in rows.
+
+        There are as many as messages beyond the rank of the survivors' columns.
+        """
+        survivors = self.matrix[:, list(columns)]
+        _, sigma, vt = np.linalg.svd(survivors)
+        rank = int((sigma > max(survivors.shape) * _EPS * sigma[0]).sum()) if sigma.size else 0
+        return vt[rank:]
+
+    def closed_form(self, columns: Sequence[int]) -> Solution | None:
+        """Return the solution for these columns where it takes no linear algebra."""
+        return None
 
 
 class Solution(NamedTuple):
@@ -131,9 +147,8 @@ def solve_systems(requests: Sequence[tuple[System, Sequence[int]]]) -> list[Solu
     answers: list[Solution | None] = [None] * len(requests)
     by_size: dict[int, list[int]] = {}
     for place, (system, columns) in enumerate(requests):
-        if system.enough is not None:
-            answers[place] = _rescaled(system, len(columns))
-        else:
+        answers[place] = system.closed_form(columns)
+        if answers[place] is None:
             by_size.setdefault(len(system.matrix), []).append(place)
     for places in by_size.values():
         matrices = [requests[place][0].matrix for place in places]
@@ -213,12 +228,3 @@ def _sparsest(
             best[block] = 0
             best[block, bases[regular][first]] = rows[first]
     return best
-
-
-def _rescaled(system: System, count: int) -> Solution:
-    """Weights of the estimate from `count` workers."""
-    workers = len(system.workers)
-    assert system.enough is not None
-    if count < system.enough or count == 0:
-        return Solution(np.full((1, count), np.nan), count, math.inf)
-    return Solution(np.full((1, count), workers / count), count, 1.0)

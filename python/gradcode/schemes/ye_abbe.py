@@ -11,9 +11,11 @@ import numpy.typing as npt
 from gradcode._validate import check_int
 from gradcode.codes import harmonic
 from gradcode.errors import CodeParameterError
-from gradcode.schemes.base import MAX_CONDITION
+from gradcode.schemes.base import GradientCode
+from gradcode.schemes.precision import MAX_CONDITION, refuse_unstable
 from gradcode.schemes.scale import warn_of_scale
-from gradcode.schemes.tabulated import Tabulated, cyclic_holders, cyclic_table, system_of
+from gradcode.schemes.spans import cyclic_holders, cyclic_table, system_of
+from gradcode.schemes.subset import equal_shares
 
 __all__ = ["Nodes", "YeAbbe"]
 
@@ -23,7 +25,7 @@ Floats = npt.NDArray[np.float64]
 _DRAWS = 20  # of Gaussian matrices, the best one is taken
 
 
-class YeAbbe(Tabulated):
+class YeAbbe(GradientCode):
     """Worker i holds subsets i, …, i + d − 1 (mod n), and sends one message an m-th as long as a gradient.
 
     The message of worker i is ``sum_c V[c, i] * z_c``, where the last m of the n − s unknown vectors z_c are the blocks
@@ -115,8 +117,8 @@ class YeAbbe(Tabulated):
             if not np.isfinite(squares):
                 raise CodeParameterError(f"n_workers must be smaller with nodes {nodes}, got {n}: numbers overflow")
         system = system_of(range(n), cyclic_table(held, tables), n - s)
-        super().__init__(held.tolist(), list(tables), [system], s)
-        self._refuse_unstable(max_condition)
+        super().__init__(equal_shares(held.tolist()), list(tables), [system], s)
+        refuse_unstable(self, max_condition)
         warn_of_scale(self)
 
     def __repr__(self) -> str:
