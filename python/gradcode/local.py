@@ -1,6 +1,6 @@
 """Coded rounds inside one process, with a thread for each worker: for notebooks, for tests, and without MPI.
 
-The rounds, the schemes and the kernels are those of `gradcode.mpi`. Only what carries models and messages differs.
+It uses the same rounds, schemes and kernels as `gradcode.mpi`. Only what carries models and messages differs.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def run(
 ) -> Result:
     """Run `main` in this thread, while one thread for each worker of the scheme computes gradients for it.
 
-    The arguments are those of `gradcode.mpi.run`, and so are the numbers that come out. Threads share the process:
-    `gradient` must write to nothing that another worker uses, and its Python code runs in one thread at a time.
+    It takes the arguments of `gradcode.mpi.run`, and computes the same numbers. Threads share the process: `gradient`
+    must not write to anything that another worker uses, and its Python code runs in one thread at a time.
 
     Parameters
     ----------

@@ -93,7 +93,7 @@ class Traffic:
 
 
 class Engine(Protocol):
-    """Carries models to workers and messages back. It knows nothing of codes, nor when a round is over."""
+    """Carries models to workers and messages back. It knows nothing of codes, and does not decide when a round ends."""
 
     def traffic(self) -> Traffic:
         """Return what has crossed the wire so far, as a reading that later traffic does not change."""
@@ -110,7 +110,7 @@ class Engine(Protocol):
         """
 
     def send(self, worker: int, round: int) -> None:
-        """Start sending the loaded model, which is that of `round`, to an idle worker."""
+        """Start sending the loaded model to an idle worker, as the model of `round`."""
 
     def close(self, round: int, workers: Iterable[int]) -> None:
         """Tell `workers`, which are busy with `round`, that it is over."""

@@ -53,7 +53,7 @@ class Interrupts:
 
     @contextmanager
     def handling(self) -> Iterator[None]:
-        """Handle the signals, deferred at first; raise one that nobody has consumed by the end."""
+        """Handle the signals, deferred at first; at the end, raise KeyboardInterrupt if one was not consumed."""
 
         def handle(signum: int, frame: FrameType | None) -> None:
             if not self._deferring:

@@ -1,4 +1,4 @@
-"""The arguments of a run, whatever engine carries it."""
+"""The arguments of a run, the same for every engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The worker's side of the seam, and what a worker does over it, whatever carries models and messages."""
+"""The worker's side of the seam to what carries models and messages, and what a worker does over it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def serve(link: WorkerLink, plan: RunPlan, worker: int) -> None:
     Parameters
     ----------
     link : WorkerLink
-        The way to the master. It gets the traceback of whatever the user's code raises.
+        The way to the master. If the user's code raises, the traceback is sent there.
     plan : RunPlan
         The run.
     worker : int

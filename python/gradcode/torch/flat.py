@@ -122,7 +122,7 @@ class FlatParameters:
         TypeError, ValueError
             If the run was given another `dtype` or `gradient_size` than the module's.
         GradCodeError
-            If the module's parameters are no longer those of the vector, as after ``module.double()``.
+            If the module's parameters are no longer views of the vector, as after ``module.double()``.
         """
         self._check_sizes(cluster.gradient_size, cluster.dtype)
         self._check_values(trainable_parameters(self.module))
@@ -170,7 +170,7 @@ class FlatParameters:
             raise ValueError(f"the run's gradient_size must be the module's, {self.size}, got {size}")
 
     def _check_values(self, now: Mapping[str, torch.nn.Parameter]) -> None:
-        """Refuse to go on if the trainable parameters, `now`, are no longer those of the vector."""
+        """Refuse to go on if the trainable parameters `now` are no longer views of the vector."""
         for (name, parameter), value in zip(self._parameters.items(), self._values, strict=True):
             held: Any = now.get(name)
             if held is not parameter or parameter.dtype != value.dtype or not parameter.is_set_to(value):
