@@ -302,9 +302,7 @@ class CodedLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[m
         if self.scheme is None:
             scheme: GradientCode = design(n_workers, stragglers=min(1, n_workers - 1))
         else:
-            scheme = copy.deepcopy(
-                self.scheme
-            )  # a scheme caches what it computes, and `fit` must not change parameters
+            scheme = copy.deepcopy(self.scheme)  # a scheme caches what it computes; `fit` must not change parameters
         X = sp.csr_array(X) if sp.issparse(X) else X
         targets = (2 * labels - 1 if len(classes) == 2 else labels).astype(X.dtype)
         return Problem(X, targets, classes, scheme, bool(self.fit_intercept), C, tol, max_iter)

@@ -49,7 +49,17 @@ class Sharing:
         self._sent_at = 0.0
 
     def send(self, result: Any) -> Any:
-        """At the master, before it says goodbye: start sending the result. Return it in the form that workers get.
+        """Start sending the result, at the master and before its goodbye.
+
+        Parameters
+        ----------
+        result : ndarray, shape (gradient_size,); or tuple of ndarray and mapping
+            What `main` returned. It is copied.
+
+        Returns
+        -------
+        object
+            The result in the form in which the workers get it.
 
         Raises
         ------
@@ -77,14 +87,19 @@ class Sharing:
         return _result(array, text)
 
     def send_error(self, error: BaseException) -> None:
-        """At the master, before it says goodbye: start telling the workers why there is no result."""
+        """Start telling the workers why there is no result, at the master and before its goodbye."""
         text = f"{type(error).__name__}: {error}".encode(errors="backslashreplace")[:_MAX_TEXT_BYTES]
         self._send([0, len(text), 0], np.frombuffer(text, np.uint8))
 
     def finish(self, timeout: float, interrupted: Callable[[], bool]) -> None:
-        """At the master, after the goodbye: wait until all workers have everything.
+        """Wait until all workers have taken everything, at the master and after its goodbye.
 
-        The wait ends `timeout` seconds after the send, or when `interrupted` returns True.
+        Parameters
+        ----------
+        timeout : float
+            Seconds after the send at which the wait ends.
+        interrupted : callable
+            Ends the wait when it returns True.
         """
         backoff = Backoff()
         while True:
@@ -98,7 +113,7 @@ class Sharing:
             backoff.wait()
 
     def receive(self) -> tuple[Any, GradCodeError | None]:
-        """On a worker, after its goodbye: wait for the result, or for the error that says why there is none."""
+        """Wait for the result, or for the error that says why there is none; on a worker, after its goodbye."""
         note = self._receive(np.empty(3, np.int64), 0)
         success, text_bytes, array_bytes = note.tolist()
         expected = self._size * self._dtype.itemsize if success else 0
