@@ -293,9 +293,9 @@ def test_configurations_survive_json(code):
 
 
 def test_every_construction_has_been_tried():
-    from gradcode.codes.linear import _CONSTRUCTIONS
+    from gradcode.codes.recipes import CONSTRUCTIONS
 
-    assert {code.to_config()["code"] for code in EVERY} == set(_CONSTRUCTIONS)
+    assert {code.to_config()["code"] for code in EVERY} == set(CONSTRUCTIONS)
 
 
 def test_a_configuration_keeps_no_reference_to_its_arguments():

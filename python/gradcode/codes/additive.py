@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from gradcode._validate import check_int
-from gradcode.codes.linear import LinearCode, construction
+from gradcode.codes.linear import LinearCode
+from gradcode.codes.recipes import construction
 from gradcode.errors import CodeParameterError
 
 __all__ = ["hamming_extended", "identity", "parity", "product", "repetition", "simplex"]

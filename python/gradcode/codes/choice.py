@@ -9,7 +9,8 @@ import numpy as np
 from gradcode.codes.additive import identity, repetition
 from gradcode.codes.families import check_shape, frequency, harmonic
 from gradcode.codes.frequencies import FREQUENCIES
-from gradcode.codes.linear import LinearCode, construction
+from gradcode.codes.linear import LinearCode
+from gradcode.codes.recipes import construction
 
 __all__ = ["default", "icosahedron"]
 

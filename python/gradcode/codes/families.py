@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from gradcode._validate import as_array, check_int
 from gradcode.codes.frequencies import FREQUENCIES
-from gradcode.codes.linear import LinearCode, construction
+from gradcode.codes.linear import LinearCode
+from gradcode.codes.recipes import construction
 from gradcode.errors import CodeParameterError
 
 __all__ = [

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import copy
-import functools
-import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, ParamSpec
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,15 +13,11 @@ import numpy.typing as npt
 from gradcode._validate import as_generator_matrix, check_int, check_workers
 from gradcode.codes.conditioning import Condition, Conditions, conditions_of, search_sets, sets_per_second
 from gradcode.codes.distance import Distance, minimum_distance
+from gradcode.codes.recipes import Recipe
 from gradcode.errors import CodeParameterError
 from gradcode.kernels import solve
 
-__all__ = ["LinearCode", "construction"]
-
-_VERSION = 1  # of the configurations that `to_config` writes
-_CONSTRUCTIONS: dict[str, Callable[..., LinearCode]] = {}
-
-P = ParamSpec("P")
+__all__ = ["LinearCode"]
 
 
 class LinearCode:
@@ -45,6 +38,11 @@ class LinearCode:
         Where the construction proves it. Otherwise it is found from the generator.
     worst_survivors : sequence of int, optional
         Where the construction knows a set of m columns with the largest condition number.
+
+    Attributes
+    ----------
+    recipe : Recipe or None
+        How the code can be made again, if it was made by one of the constructions.
 
     Raises
     ------
@@ -80,7 +78,7 @@ class LinearCode:
         matrix.setflags(write=False)
         self._generator = matrix
         self._name = name
-        self._recipe: tuple[str, dict[str, Any]] | None = None
+        self.recipe: Recipe | None = None
         self._worst_survivors = worst_survivors
         self._distance_at_least = 1  # as far as it is known without a search
         if minimum_distance is not None:
@@ -220,10 +218,9 @@ class LinearCode:
         length = check_int("length", length, self.length)
         if length == self.length:
             return self
-        if self._recipe is not None and "length" in self._recipe[1]:
-            name, arguments = self._recipe
+        if self.recipe is not None and "length" in self.recipe.arguments:
             try:
-                longer = _CONSTRUCTIONS[name](**{**arguments, "length": length})
+                longer: LinearCode = self.recipe.make(length=length)
             except CodeParameterError:
                 pass  # this construction has no code of that length
             else:
@@ -245,10 +242,8 @@ class LinearCode:
         >>> harmonic(4, 2).to_config()
         {'version': 1, 'code': 'harmonic', 'length': 4, 'dimension': 2, 'systematic': False}
         """
-        if self._recipe is None:
-            return {"version": _VERSION, "code": "from_generator", "array": self._generator.tolist()}
-        name, arguments = self._recipe
-        return {"version": _VERSION, "code": name, **copy.deepcopy(arguments)}
+        recipe = self.recipe or Recipe("from_generator", {"array": self._generator.tolist()})
+        return recipe.to_config()
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> LinearCode:
@@ -266,21 +261,10 @@ class LinearCode:
         >>> LinearCode.from_config({"version": 1, "code": "repetition", "length": 3})
         <repetition [3, 1, 3]>
         """
-        if not isinstance(config, Mapping):
-            raise TypeError(f"config must be a mapping, got {type(config).__name__}")
-        arguments = dict(config)
-        version, name = arguments.pop("version", None), arguments.pop("code", None)
-        if version != _VERSION:
-            raise CodeParameterError(f"config must have version {_VERSION}, got {version!r}")
-        if not isinstance(name, str) or name not in _CONSTRUCTIONS:
-            raise CodeParameterError(f"config's code must be one of {', '.join(_CONSTRUCTIONS)}, got {name!r}")
-        make = _CONSTRUCTIONS[name]
-        try:
-            inspect.signature(make).bind(**arguments)
-        except TypeError as error:
-            raise CodeParameterError(f"config does not fit the code {name}: {error}") from None
-        factors = {key: cls.from_config(value) for key, value in arguments.items() if isinstance(value, Mapping)}
-        return make(**{**arguments, **factors})
+        recipe = Recipe.from_config(config)
+        factors = {key: cls.from_config(value) for key, value in recipe.arguments.items() if isinstance(value, Mapping)}
+        code: LinearCode = recipe.make(**factors)
+        return code
 
     def _check_survivors(self, survivors: int | None) -> int:
         if survivors is None:
@@ -298,30 +282,3 @@ class LinearCode:
 
     def __hash__(self) -> int:
         return hash((self._generator + 0.0).tobytes())  # as -0.0 equals 0.0
-
-
-def construction(make: Callable[P, LinearCode]) -> Callable[P, LinearCode]:
-    """Let the codes that a function makes remember its name and arguments, so that they can be made again."""
-    signature = inspect.signature(make)
-
-    @functools.wraps(make)
-    def remembered(*args: P.args, **kwargs: P.kwargs) -> LinearCode:
-        code = make(*args, **kwargs)
-        bound = signature.bind(*args, **kwargs)
-        bound.apply_defaults()
-        code._recipe = (make.__name__, {name: _plain(value) for name, value in bound.arguments.items()})
-        return code
-
-    _CONSTRUCTIONS[make.__name__] = remembered
-    return remembered
-
-
-def _plain(value: Any) -> Any:
-    """An argument of a construction as JSON knows it."""
-    if isinstance(value, LinearCode):
-        return value.to_config()
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, Iterable) and not isinstance(value, str):
-        return [_plain(item) for item in value]
-    return value

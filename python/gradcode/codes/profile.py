@@ -13,6 +13,7 @@ from gradcode._validate import check_int
 from gradcode.codes.conditioning import Condition
 from gradcode.codes.linear import LinearCode
 from gradcode.codes.names import NAMES, named
+from gradcode.kernels.messages import MESSAGE_TYPES
 
 __all__ = ["Row", "Survival", "candidates", "digits", "survival"]
 
@@ -84,7 +85,7 @@ def digits(condition: float, dtype: str) -> float:
     >>> round(digits(15.3, "float32"), 1), round(digits(15.3, "float64"), 1)
     (6.3, 15.0)
     """
-    eps = float(np.finfo(dtype).eps)
+    eps = 2 * MESSAGE_TYPES[dtype].roundoff
     return max(0.0, -math.log10(eps * max(1.0, _ERROR_PER_CONDITION * condition)))
 
 

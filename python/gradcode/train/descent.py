@@ -97,7 +97,7 @@ class Master:
         """Train, emit events, and write the result; return its status, "completed" or "interrupted"."""
         try:
             # Ctrl-C takes effect only within a round, so that records and files are always complete.
-            with cluster.interrupts.shelter():
+            with cluster.interrupts.deferred():
                 self._parameters = starting_point(self._config, self._prepared)
                 if self._config.output is None:
                     return self._train(cluster)

@@ -60,7 +60,7 @@ def launch(job: Job, reporter: Reporter) -> int:
         def attempt(config: TrainConfig, launched_at: float, last: bool) -> tuple[int, dict[str, Any] | None]:
             status, result = _launch(config, directory, launched_at, reporter, interrupts)
             complete = last and result is not None
-            return 130 if interrupts.take() and not complete else status, result
+            return 130 if interrupts.consume() and not complete else status, result
 
         with interrupts.handling():
             status, results = run_all(job, attempt, reporter, launched_at)
@@ -82,7 +82,7 @@ def _launch(
         watch = _Watch(process, reporter, interrupts)
         status = watch.until_the_end()
     if watch.left_behind:  # tell the caller, who may have more runs to make
-        interrupts.note()
+        interrupts.put_back()
     return status, watch.result
 
 
@@ -106,7 +106,7 @@ class _Watch:
         """Show events until the ranks are gone; return the exit status."""
         threading.Thread(target=_read_lines, args=(self._process, self._lines), daemon=True).start()
         while time.monotonic() < self._deadline:
-            if self._interrupts.take() and not self._interrupt():
+            if self._interrupts.consume() and not self._interrupt():
                 break
             if time.monotonic() > self._patience_said:
                 self._patience_said = math.inf
