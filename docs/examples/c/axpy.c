@@ -31,7 +31,7 @@ static int add(float weight, const Py_buffer *x, const Py_buffer *out)
     int status;
 
     if (x->len != out->len) {
-        PyErr_Format(PyExc_ValueError, "x must have %zd bytes as out has, got %zd", out->len, x->len);
+        PyErr_Format(PyExc_ValueError, "x must have %zd bytes like out, got %zd", out->len, x->len);
         return -1;
     }
     if (out->len > 0 && (char *)x->buf < (char *)out->buf + out->len && (char *)out->buf < (char *)x->buf + x->len) {

@@ -29,7 +29,7 @@ def mean(list vectors not None, float[::1] out not None):
         for i in range(n):
             view = vectors[i]
             if <size_t>view.shape[0] != length:
-                raise ValueError(f"vectors[{i}] must have {length} elements as out has, got {view.shape[0]}")
+                raise ValueError(f"vectors[{i}] must have {length} elements like out, got {view.shape[0]}")
             if &view[0] < &out[0] + length and &out[0] < &view[0] + length:
                 raise ValueError(f"out must not overlap vectors[{i}], but they share memory")
             views.append(view)
