@@ -161,7 +161,7 @@ def schemes_table(count: int) -> list[str]:
         "## Schemes",
         "",
         "Relative l2 error of the decoded sum for normally distributed data: median / worst over sets of n − s "
-        f"survivors, {count} random ones and those where s neighbours are missing. Schemes with a condition above 1e12 "
+        f"survivors, {count} of them random and others with s neighbours missing. Schemes with a condition above 1e12 "
         "are included by `max_condition`; gradcode refuses them by default. ∞ means that the decoder reports a set as "
         "undecodable. The condition is `scheme.worst_condition()`; ≥ marks a lower bound, found by a search. The plain "
         "sum adds the n gradients one by one.",
@@ -271,9 +271,9 @@ def codes_table(limit: int) -> list[str]:
     lines = [
         "## Codes",
         "",
-        "Largest condition number over all sets of m survivors; for random codes, the median of five draws. Codes with "
-        f"more than {limit:,} sets are searched. ≥ marks the result of a search, a lower bound that may be far too "
-        "small. The last two columns are for m + 1 and m + 2 survivors.",
+        "Largest condition number over all sets of m survivors; for random codes, the median of five draws. If there "
+        f"are more than {limit:,} sets, a search looks at some of them. ≥ marks its result: a lower bound, possibly "
+        "far too small. The last two columns are for m + 1 and m + 2 survivors.",
         "",
         f"| d, m | {' | '.join(families)} | default: with m + 1 | m + 2 |",
         f"|---|{'---|' * len(families)}---|---|",
@@ -400,8 +400,8 @@ def costs(repetitions: int) -> tuple[list[str], dict[str, list[tuple[int, float,
     spent = time.perf_counter() - started
     lines += [
         "",
-        f"With 10,000 workers, making a grouped scheme, its coefficients and the weights for 7,500 survivors took "
-        f"{_seconds(spent)}. Cyclic schemes warn from {SLOW_SYSTEM} unknowns on, because solving is slow.",
+        f"For 10,000 workers, it took {_seconds(spent)} to make a grouped scheme with its coefficients and the weights "
+        f"for 7,500 survivors. Cyclic schemes warn from {SLOW_SYSTEM} unknowns on, because solving is slow.",
         "",
     ]
     return lines, found

@@ -66,7 +66,7 @@ def against_scikit_learn(data: str, iterations: int) -> list[str]:
     model = LogisticRegression(C=1 / penalty, fit_intercept=False, tol=1e-6, max_iter=10_000)
     started = time.perf_counter()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a warning about its stopping rule: only the objectives are compared
+        warnings.simplefilter("ignore")  # on convergence: only the objectives are compared
         model.fit(rows.train_X, rows.train_y)
     seconds = time.perf_counter() - started
     reference = objective(model.coef_.ravel())

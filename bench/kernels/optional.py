@@ -120,7 +120,7 @@ def numba_fused(n: int) -> Callable[..., None]:
 
 @cache
 def numba_blocked() -> Callable[..., None]:
-    """Compile a loop over rows that reads four streams at once, in blocks that stay in the L1 cache."""
+    """Compile a loop over rows that reads four streams at once, in blocks that fit into a cache."""
 
     def combine(table, stacked, rows):  # type: ignore[no-untyped-def]
         streams = stacked.shape[0]

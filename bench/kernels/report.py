@@ -18,12 +18,12 @@ Each round runs all contenders and the loops of the floor once, in one process, 
 number of threads. Ratios are taken within a round. Tables show their medians; brackets show their quartiles. A target
 is met if the median of the ratios or the ratio of the shortest times meets it. A loss is judged by the median. One
 untimed call precedes each sample of a case that fits into a cache. A sample repeats the call for at least 40 µs.
-Outputs are allocated before, except for `fresh`. Every time but the floor's includes Python's cost of a call (a
+Outputs exist beforehand, except for `fresh`. Every time but the floor's includes Python's cost of a call (a
 lambda, about 40 ns).
 
 * **floor**: the time in which the machine reads and writes the same bytes. Four loops in C read one stream or four,
-  and write with normal or non-temporal stores; the fastest one in each round counts. It is a little too fast where
-  times are noisy. `of floor` is the time of the floor divided by our time.
+  and write with normal or non-temporal stores; the fastest in each round counts. The fastest of four is a little
+  too fast where times are noisy. `of floor` is the time of the floor divided by our time.
 * **GB/s** counts every input and every output once.
 * **FMA peak**: the rate of multiplications and additions in registers, with the instructions of the level, timed in
   each round. **flop/mem** is the time of the operations at this rate, divided by the floor. Above 1, no kernel can
@@ -36,7 +36,7 @@ lambda, about 40 ns).
   32-bit messages. `gradcode at once` gets all gradients in one call. `nothing` is a compiled method that does nothing.
 * `best …` in targets is the fastest, in each round, of: BEST.
 * The targets were set for float32 with AVX-512. NumPy, SciPy, PyTorch and Numba use all instructions of the processor,
-  whatever our level."""
+  whatever level gradcode uses."""
 SECTIONS: list[tuple[str, Callable[[Case], bool]]] = [
     ("Decode, float32", lambda c: _plain(c, "decode") and c.dtype == "float32"),
     ("Decode, float64", lambda c: _plain(c, "decode") and c.dtype == "float64"),
