@@ -29,7 +29,7 @@ from gradcode import (
     codes,
     condition_bound,
 )
-from gradcode.codes.conditioning import conditions_of, survey
+from gradcode.codes.conditioning import conditions_of, search_sets
 from gradcode.errors import CodeParameterError, GradCodeWarning
 from gradcode.reports.drawing import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, WIDTH, save_figure, style
 from gradcode.schemes.scale import SLOW_SYSTEM
@@ -108,7 +108,7 @@ def errors_of(scheme: GradientCode, dtype: str, count: int, disparity: float = 1
             decoder = scheme.decoder(SIZE, dtype)
         for worker in survivors:
             decoder.add(worker, messages[worker])
-        if not decoder.settle():
+        if not decoder.accept_any_condition():
             found.append(math.inf)
             continue
         found.append(float(np.linalg.norm(decoder.result() - exact) / np.linalg.norm(exact)))
@@ -313,7 +313,7 @@ def bounds_table(draws: int) -> list[str]:
         cyclic = []
         for seed in range(draws):
             basis = np.random.default_rng([seed, 0]).standard_normal((n - s, n))
-            sets = survey(n, n - s, conditions_of(basis), 12_000)
+            sets = search_sets(n, n - s, conditions_of(basis), 12_000)
             outside = [[(subset + 1 + i) % n for i in range(n - d)] for subset in range(n)]
             cyclic.append(max(sets.worst, *(float(np.linalg.cond(basis[: n - d, u])) for u in outside)))
         cells = []
@@ -374,7 +374,7 @@ def costs(repetitions: int) -> tuple[list[str], dict[str, list[tuple[int, float,
                 message = np.resize(messages[0], scheme.message_size(size, "float32"))
                 for worker in survivors:
                     decoder.add(worker, message)
-                decoder.settle()
+                decoder.accept_any_condition()
                 out = np.empty(size, np.float32)
                 decoder.estimate(out) if n <= 24 else None  # touches the pages of out
                 decoding = time.perf_counter()

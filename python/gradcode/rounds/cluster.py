@@ -21,7 +21,6 @@ from gradcode.rounds.engine import Abandoned, Arrived, Engine, Event, Failed, Jo
 from gradcode.rounds.interrupts import Interrupts
 from gradcode.rounds.machine import Action, Arrival, Close, Count, Rounds, Send
 from gradcode.schemes import GradientCode
-from gradcode.schemes.decoder import CONDITION_LIMIT
 
 __all__ = ["PATIENCE", "Cluster", "RoundRecord"]
 
@@ -123,7 +122,7 @@ class Cluster:
         self.peak_memory = [0] * scheme.n_workers
         self._engine = engine
         self._decoder = scheme.decoder(self.gradient_size, self.dtype, wire_dtype=self.wire_dtype)
-        limit = CONDITION_LIMIT[kernels.message_dtype(self.dtype, self.wire_dtype)]
+        limit = self._decoder.message_type.condition_limit
         self._rounds = Rounds(scheme.n_workers, scheme.survivors(limit))
         self.interrupts = interrupts or Interrupts()
         self._patience = check_number("patience", patience, 0)
@@ -177,7 +176,7 @@ class Cluster:
             could_settle = deadline = math.inf
             while self._rounds.is_open:
                 event = self._engine.next(0.0)
-                if event is None and not self._decoder.fold():
+                if event is None and not self._decoder.decode_ready_group():
                     event = self._engine.next(max(0.0, min(_ATTENTION_SECONDS, deadline - time.perf_counter())))
                 self._handle(event)
                 if self._rounds.could_settle:
@@ -235,7 +234,7 @@ class Cluster:
 
     def _settle(self) -> None:
         """Decode what has arrived, though the condition is bad: nothing better has come in time."""
-        self._decoder.settle()
+        self._decoder.accept_any_condition()
         logger.warning(
             "round %d: workers %s have not come in time; the survivors' condition is above the limit",
             self._rounds.round,
@@ -334,8 +333,8 @@ class Cluster:
         for index in sorted(by_subset):
             for name, value in by_subset[index].items():
                 totals[name] = totals.get(name, 0.0) + value
-        unknown = 1.0 if self.scheme.exact or not by_subset else self.scheme.n_subsets / len(by_subset)
-        return {name: value * unknown for name, value in totals.items()}
+        scale = self.scheme.scale_up(len(by_subset))
+        return {name: value * scale for name, value in totals.items()}
 
     def _check_params(self, params: npt.NDArray[Any]) -> None:
         if not isinstance(params, np.ndarray) or params.dtype != self.dtype:

@@ -157,7 +157,9 @@ class Rounds:
 
     def settle(self) -> list[Action]:
         """End the open round with what has arrived, if that can be decoded: a better condition has not come."""
-        return [Finish(self.round), self._close()] if self.could_settle and self._survivors.settle() else []
+        return (
+            [Finish(self.round), self._close()] if self.could_settle and self._survivors.accept_any_condition() else []
+        )
 
     def cancel(self) -> list[Action]:
         """Give up the open round without a result."""
