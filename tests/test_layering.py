@@ -32,7 +32,7 @@ RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 CORE = {"numpy", "scipy", "gradcode", "gc_core"} | set(sys.stdlib_module_names)
 # These modules are for users of the library they are named after.
 OPTIONAL = {"learn": {"sklearn", "threadpoolctl"}, "torch": {"torch"}}
-MPI_MODULES = {"agreement", "inbox", "link", "master", "session"}
+MPI_MODULES = {"agreement", "inbox", "link", "master", "session", "sharing"}
 
 
 def imports(path):

@@ -97,7 +97,7 @@ class Master:
         """Train, report, and keep the result; returns how it ended."""
         try:
             # Only a round is interrupted, so that records and files are never torn.
-            with cluster.interrupts.shelter():
+            with cluster.interrupts.deferred():
                 self._parameters = starting_point(self._config, self._prepared)
                 if self._config.output is None:
                     return self._train(cluster)

@@ -59,7 +59,7 @@ def launch(job: Job, reporter: Reporter) -> int:
                 if result is not None:
                     results[name] = result
                 last = len(results) == len(job.runs)
-                if interrupts.take() and not last:
+                if interrupts.consume() and not last:
                     status = 130
                 if status:
                     break
@@ -82,7 +82,7 @@ def _launch(
         watch = _Watch(process, reporter, interrupts)
         status = watch.until_the_end()
     if watch.left_behind:  # for the caller, who may have more runs to make
-        interrupts.note()
+        interrupts.put_back()
     return status, watch.result
 
 
@@ -105,7 +105,7 @@ class _Watch:
     def until_the_end(self) -> int:
         threading.Thread(target=_read_lines, args=(self._process, self._lines), daemon=True).start()
         while time.monotonic() < self._deadline:
-            if self._interrupts.take() and not self._interrupt():
+            if self._interrupts.consume() and not self._interrupt():
                 break
             if time.monotonic() > self._patience_said:
                 self._patience_said = math.inf
