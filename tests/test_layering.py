@@ -14,7 +14,7 @@ import gradcode
 PACKAGE = Path(gradcode.__file__).parent
 # From the bottom up: a module may import from its own layer and from those below.
 LAYERS = [
-    {"errors", "_files", "_memory", "_validate", "_version"},
+    {"errors", "_files", "_memory", "_options", "_validate", "_version"},
     {"kernels"},
     {"codes"},
     {"schemes"},
@@ -89,7 +89,7 @@ def loaded_by(statement):
         "import gradcode",
         "import gradcode.rounds",
         "import gradcode.mpi, gradcode.mpi.launch, gradcode.mpi.wire, gradcode.mpi.placement",
-        "import gradcode.train, gradcode.train.config, gradcode.train.launcher, gradcode.reports.terminal",
+        "import gradcode.train, gradcode.train.config, gradcode.train.launcher, gradcode.reports.live",
     ],
 )
 def test_importing_loads_no_extras(statement):

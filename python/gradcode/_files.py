@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Writing files that are either complete or absent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["replacing"]
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Write a file under a passing name, which becomes `path` in one step if nothing was raised.
+    """Open a file under a temporary name, and rename it to `path` in one step if the block raises nothing.
 
     Examples
     --------

@@ -12,9 +12,9 @@ import numpy.typing as npt
 import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 
+from gradcode.linear.lbfgs import lbfgs
 from gradcode.linear.losses import LOSSES, Loss
 from gradcode.linear.objective import sum_of_squares
-from gradcode.linear.optimisers import lbfgs
 from gradcode.rounds import Cluster, RoundRecord, Task
 from gradcode.schemes import GradientCode, Subset
 
