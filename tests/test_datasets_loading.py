@@ -17,7 +17,6 @@ from gradcode.datasets.prepared import open_prepared, save
 from gradcode.datasets.source import Source
 from gradcode.errors import DataError, MissingExtra
 from gradcode.linear.spectrum import spectral_norm_squared
-from gradcode.train.presets import PRESETS
 
 pytest.importorskip("sklearn")
 
@@ -137,11 +136,6 @@ def test_source_takes_paths_and_lists(tmp_path):
 def test_source_checks_itself(fields, error, rule):
     with pytest.raises(error, match=rule):
         Source(**fields)
-
-
-def test_presets_are_fields_of_a_source():
-    for fields in (preset.source for preset in PRESETS.values()):
-        Source("x", **fields)
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------

@@ -153,3 +153,10 @@ def test_variants_set_aside_what_a_scheme_does_not_take():
         "repetition": ("grouped", "repetition", "decoding", None, 2, 1),
     }
     assert {c.output for c in found.values()} == {f"out/{name}" for name in found}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_has_fields_of_a_run_and_of_its_data(name):
+    preset = PRESETS[name]
+    source = Source("x", **preset.source)
+    assert TrainConfig(source=source, **preset.run).source.label == preset.source["label"]

@@ -24,10 +24,10 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     ...     Path(folder, "data").read_bytes()
     b'whole'
     """
-    passing = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with passing.open("wb") as file:
+        with temporary.open("wb") as file:
             yield file
-        passing.replace(path)
+        temporary.replace(path)
     finally:
-        passing.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)

@@ -74,16 +74,16 @@ def cached(source: Source, directory: Path | None = None, say: Callable[[str], N
         say(f"reading the prepared data in {folder}")
         return folder
     say(f"preparing {source.name}, kept in {folder}")
-    passing = root / f".{folder.name}.{uuid.uuid4().hex}"
+    temporary = root / f".{folder.name}.{uuid.uuid4().hex}"
     try:
-        _make(passing)
-        save(load(source), passing)
+        _make(temporary)
+        save(load(source), temporary)
         for path, state in zip(files, before, strict=True):
             if _state(path) != state:
                 raise DataError(f"{path}: must not change while it is read; it did, so start again")
-        _publish(passing, folder)
+        _publish(temporary, folder)
     finally:
-        shutil.rmtree(passing, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 
@@ -147,11 +147,11 @@ def _make(folder: Path) -> None:
         raise _unwritable(folder.parent, error) from None
 
 
-def _publish(passing: Path, folder: Path) -> None:
-    """Rename `passing` to `folder`, unless another process was faster."""
+def _publish(temporary: Path, folder: Path) -> None:
+    """Rename `temporary` to `folder`, unless another process was faster."""
     for _ in range(_ATTEMPTS):
         try:
-            passing.rename(folder)
+            temporary.rename(folder)
             return
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
@@ -159,7 +159,7 @@ def _publish(passing: Path, folder: Path) -> None:
         if _opens(folder):
             return
         # Rename before removing: other processes see either the whole damaged directory or none.
-        damaged = passing.with_name(f"{passing.name}.damaged")
+        damaged = temporary.with_name(f"{temporary.name}.damaged")
         try:
             folder.rename(damaged)
         except FileNotFoundError:  # another process has just done the same

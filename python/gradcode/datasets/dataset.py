@@ -24,10 +24,14 @@ class Dataset:
     ----------
     name : str
         Name of the data in reports.
-    train_X, test_X : scipy.sparse.csr_array
-        One row per sample, of float32 or float64.
-    train_y, test_y : numpy.ndarray
-        Labels, of the dtype of the rows: -1 or +1 (binary), 0..K-1 (classes), or finite numbers.
+    train_X : scipy.sparse.csr_array
+        Training rows, one per sample, float32 or float64.
+    train_y : numpy.ndarray
+        Their labels, of the dtype of the rows: -1 or +1 (binary), 0..K-1 (classes), or finite numbers.
+    test_X : scipy.sparse.csr_array
+        Test rows.
+    test_y : numpy.ndarray
+        Their labels.
     classes : tuple of str, optional
         The original labels that became -1 and +1, or 0, 1, ..., in this order; empty for numbers.
     target : {"binary", "classes", "number"}, optional

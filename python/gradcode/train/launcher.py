@@ -119,7 +119,7 @@ class _Watch:
                 break
             self._take(line)
         else:
-            self._say("not all workers have left; ending them")
+            self._say("some workers are still running; ending them")
         if self._status is not None:
             return self._status
         if self._interrupted:
@@ -127,7 +127,7 @@ class _Watch:
             return 130
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=GRACE_SECONDS)
-        message = f"the ranks ended without a result; mpirun's status was {self._process.returncode}"
+        message = f"the ranks ended without a result; mpirun exited with status {self._process.returncode}"
         self._reporter.failed(message)
         return 1
 
