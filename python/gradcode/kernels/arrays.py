@@ -105,7 +105,8 @@ def new(size: int, dtype: np.dtype[Any], model: Any) -> Array:
 
 def check_library(model: Any, kind: MessageType) -> None:
     """Refuse a type of messages that the library of `model` does not have."""
-    if kind.wire is not None and (library := _foreign(model)) is not None and not hasattr(library, kind.wire):
+    library = None if kind.wire is None else _library_of_results(model)
+    if library is not None and not hasattr(library, kind.name):
         raise ValueError(
             f"wire_dtype must be a type of {library.__name__}, got {kind.name}; a NumPy array can be given as out"
         )
@@ -113,7 +114,7 @@ def check_library(model: Any, kind: MessageType) -> None:
 
 def like(result: Array, model: Any) -> Any:
     """Return a result of ours as an array of the library of `model`, if it is of one: the same memory."""
-    library = _foreign(model)
+    library = _library_of_results(model)
     if library is None:
         return result
     if result.dtype == BFLOAT16.buffer:
@@ -139,7 +140,7 @@ def _library(array: Any) -> Any:
     return None
 
 
-def _foreign(array: Any) -> Any:
+def _library_of_results(array: Any) -> Any:
     """Return the library that results must be of; None for NumPy, which buffers of no library get too."""
     return None if isinstance(array, np.ndarray) or not hasattr(array, "__dlpack__") else _library(array)
 

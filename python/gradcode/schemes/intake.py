@@ -17,7 +17,7 @@ __all__ = ["message_memory", "out_memory"]
 def message_memory(message: Any, kind: MessageType, size: int) -> npt.NDArray[Any]:
     """Return the memory of a message on the host; refuse another type or shape."""
     plain = type(message) is np.ndarray and message.dtype == kind.buffer
-    memory = message if plain else _foreign_memory(message, kind)
+    memory = message if plain else _memory_of(message, kind)
     if memory.shape != (size,) or not memory.flags.c_contiguous:
         raise ValueError(
             f"message must be contiguous with shape ({size},), got shape {memory.shape} and strides {memory.strides}"
@@ -25,7 +25,7 @@ def message_memory(message: Any, kind: MessageType, size: int) -> npt.NDArray[An
     return memory
 
 
-def _foreign_memory(message: Any, kind: MessageType) -> npt.NDArray[Any]:
+def _memory_of(message: Any, kind: MessageType) -> npt.NDArray[Any]:
     if is_elsewhere(message):
         raise TypeError(
             f"message must be in the memory of the host, got {where(message)}; "

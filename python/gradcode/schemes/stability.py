@@ -38,17 +38,17 @@ def worst_condition(systems: Sequence[System], stragglers: int, limit: int | Non
 
 def _worst_of_system(system: System, survivors: int, limit: int | None) -> Condition:
     conditions: Callable[[npt.NDArray[np.intp]], npt.NDArray[np.float64]]
-    n_workers, affordable = len(system.workers), sets_per_second(len(system.matrix), survivors)
+    n_workers, sets = len(system.workers), sets_per_second(len(system.matrix), survivors)
     if system.targets is None:
         conditions = conditions_of(system.matrix)
     else:
-        affordable = max(1, affordable // SOLVING_COST)
+        sets = max(1, sets // SOLVING_COST)
 
         def conditions(subsets: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
             solutions = solve_systems([(system, columns) for columns in subsets.tolist()])
             return np.array([solution.condition for solution in solutions])
 
-    found = search_sets(n_workers, survivors, conditions, affordable if limit is None else limit)
+    found = search_sets(n_workers, survivors, conditions, sets if limit is None else limit)
     return Condition(found.worst, "exact" if found.exhaustive else "lower bound")
 
 
