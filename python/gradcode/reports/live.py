@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import statistics
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import IO, TYPE_CHECKING, Any
 
 from gradcode.reports.comparison import show_comparison
-from gradcode.reports.quantities import count, duration, number
+from gradcode.reports.progress import Display, Lines, ProgressBar, RoundShown
+from gradcode.reports.quantities import count, duration
 from gradcode.reports.summary import print_panel, summary
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress
 
 __all__ = ["Reporter"]
 
 _RECENT = 25  # rounds; the median of their times is shown
-_LINE_SECONDS = 1.0  # between two plain lines
-_REDRAWS_PER_SECOND = 10
-_MAX_LATE = 3  # late workers that a progress line lists by number
-_LATE_WIDTH = 12  # reserved for late workers on a terminal, so that the length of the bar does not change
 
 
 class Reporter:
@@ -74,7 +69,7 @@ class Reporter:
         self._stream = stream
         self._console = console if console is not None and console.is_terminal else None
         self._errors = errors
-        self._display: _Display = _Lines(stream, clock) if self._console is None else _Bar(self._console, clock)
+        self._display: Display = Lines(stream, clock) if self._console is None else ProgressBar(self._console, clock)
         self._iterations: int | None = None
         self._recent: deque[float] = deque(maxlen=_RECENT)
 
@@ -149,7 +144,7 @@ class Reporter:
         """
         with _closed_output_ignored():
             self._recent.append(seconds)
-            self._display.show(_Round(index + 1, self._iterations, loss, self._recent, tuple(late)))
+            self._display.show(RoundShown(index + 1, self._iterations, loss, self._recent, tuple(late)))
 
     def finished(self, result: Mapping[str, Any]) -> None:
         """Show the summary of a run; `result` is what result.json holds."""
@@ -212,128 +207,3 @@ def _console(stream: IO[str]) -> Console | None:
     except ImportError:
         return None
     return Console(file=stream)
-
-
-class _Round(NamedTuple):
-    """One round, as the displays show it."""
-
-    number: int
-    total: int | None
-    loss: float
-    recent: Sequence[float]
-    late: tuple[int, ...]
-
-    @property
-    def position(self) -> str:
-        return _position(self.number, self.total)
-
-    @property
-    def loss_text(self) -> str:
-        return number(self.loss, "#.6g")  # keep zeros at the end, so that lines stay aligned
-
-    @property
-    def pace(self) -> str:
-        return f"{duration(statistics.median(self.recent))}/round"
-
-    @property
-    def late_text(self) -> str:
-        if not self.late:
-            return "none"
-        more = len(self.late) - _MAX_LATE
-        return ",".join(map(str, self.late[:_MAX_LATE])) + (f" +{more}" if more > 0 else "")
-
-
-def _position(number: int, total: int | None) -> str:
-    return str(number) if total is None else f"{number:>{len(str(total))}}/{total}"
-
-
-class _Display(Protocol):
-    def start(self, headline: str, total: int | None) -> None: ...
-    def show(self, round: _Round) -> None: ...
-    def stop(self, *, done: bool = False) -> None: ...
-
-
-class _Lines:
-    """Plain lines: the first round, the last, and about one a second between them."""
-
-    def __init__(self, stream: IO[str], clock: Callable[[], float]) -> None:
-        self._stream = stream
-        self._clock = clock
-        self._due: float | None = None
-        self._held: _Round | None = None  # the newest round, if it is not printed yet
-
-    def start(self, headline: str, total: int | None) -> None:
-        self._due = None
-        print(headline, file=self._stream, flush=True)
-
-    def show(self, round: _Round) -> None:
-        now = self._clock()
-        self._held = round
-        if self._due is None or now >= self._due or round.number == round.total:
-            self._due = now + _LINE_SECONDS
-            self._print()
-
-    def stop(self, *, done: bool = False) -> None:
-        """Print the last round of a run that ended early."""
-        self._print()
-
-    def _print(self) -> None:
-        if self._held is not None:
-            r, self._held = self._held, None
-            line = f"round {r.position}  loss {r.loss_text}  {r.pace}  late: {r.late_text}"
-            print(line, file=self._stream, flush=True)
-
-
-class _Bar:
-    """A progress bar. A thread of its own redraws it; a round only stores its numbers."""
-
-    def __init__(self, console: Console, clock: Callable[[], float]) -> None:
-        self._console = console
-        self._clock = clock
-        self._progress: Progress | None = None
-
-    def start(self, headline: str, total: int | None) -> None:
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-        from rich.table import Column
-
-        self.stop()
-        if headline:
-            self._console.print(headline, markup=False, highlight=False)
-        self._progress = Progress(
-            TextColumn("round {task.fields[position]}"),
-            BarColumn(bar_width=12),  # the only column that shrinks if the line is long
-            TextColumn("loss {task.fields[loss]}"),
-            TextColumn("{task.fields[pace]}"),
-            TimeElapsedColumn(Column(no_wrap=True)),
-            TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True)),
-            TextColumn("late {task.fields[late]}", style="yellow"),
-            console=self._console,
-            refresh_per_second=_REDRAWS_PER_SECOND,
-            get_time=self._clock,
-        )
-        self._progress.add_task(
-            "", total=total, position=_position(0, total), loss="-", pace="-", late="-".ljust(_LATE_WIDTH)
-        )
-        self._progress.start()
-
-    def show(self, round: _Round) -> None:
-        if self._progress is None:
-            self.start("", round.total)
-        assert self._progress is not None
-        self._progress.update(
-            self._progress.task_ids[0],
-            completed=round.number,
-            position=round.position,
-            loss=round.loss_text,
-            pace=round.pace,
-            late=f"{round.late_text:<{_LATE_WIDTH}}",
-        )
-
-    def stop(self, *, done: bool = False) -> None:
-        """Stop redrawing. If the run is done, fill the bar: it may have needed fewer rounds than allowed."""
-        if self._progress is not None:
-            if done:
-                (task,) = self._progress.tasks
-                self._progress.update(task.id, total=task.completed)
-            self._progress.stop()
-            self._progress = None
