@@ -33,11 +33,11 @@ class LinearCode:
     generator : array_like of float, shape (m, d)
         The generator matrix G. Finite, of rank m, with m <= d. It is copied.
     name : str, optional
-        What `repr` calls the code.
+        The name in `repr`.
     minimum_distance : int, optional
-        Where the construction proves it. Otherwise it is found from the generator.
+        Given if the construction proves it; otherwise it is found from the generator.
     worst_survivors : sequence of int, optional
-        Where the construction knows a set of m columns with the largest condition number.
+        A set of m columns with the largest condition number, if the construction knows one.
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ class LinearCode:
         self._name = name
         self.recipe: Recipe | None = None
         self._worst_survivors = worst_survivors
-        self._distance_at_least = 1  # as far as it is known without a search
+        self._distance_at_least = 1  # a bound that is known without a search
         if minimum_distance is not None:
             check_int("minimum_distance", minimum_distance, 1, length - dimension + 1)
             self._distance = Distance(minimum_distance, True)
@@ -102,7 +102,7 @@ class LinearCode:
 
     @property
     def name(self) -> str:
-        """What `repr` calls the code."""
+        """The name in `repr`."""
         return self._name
 
     @cached_property
@@ -113,14 +113,14 @@ class LinearCode:
     def minimum_distance(self) -> int:
         """Minimum distance δ: any δ − 1 missing columns leave rank m.
 
-        What the construction proves, or found from the generator. Where that would take too long it is what has been
-        proven of it, at least: see `minimum_distance_is_exact`.
+        Proven by the construction, or found from the generator. If finding it would take too long, this is a proven
+        lower bound: see `minimum_distance_is_exact`.
         """
         return self._distance.value
 
     @property
     def minimum_distance_is_exact(self) -> bool:
-        """Whether some δ missing columns are known to leave less than rank m; otherwise δ may be larger."""
+        """Whether `minimum_distance` is δ itself; otherwise δ may be larger."""
         return self._distance.exact
 
     @property
@@ -141,7 +141,7 @@ class LinearCode:
         return float(condition[0])
 
     def conditions(self, survivors: int | None = None, *, limit: int | None = None) -> Conditions:
-        """Condition numbers of all sets of so many survivors, or of a sample that includes neighbours.
+        """Condition numbers of all sets of `survivors` columns, or of a sample that includes sets of neighbours.
 
         Parameters
         ----------
@@ -163,7 +163,7 @@ class LinearCode:
         return search_sets(self.length, survivors, conditions_of(self._generator), check_int("limit", limit, 1))
 
     def worst_condition(self, survivors: int | None = None, *, limit: int | None = None) -> Condition:
-        """Largest condition number over all sets of so many survivors.
+        """Largest condition number over all sets of `survivors` columns.
 
         Parameters
         ----------
@@ -175,8 +175,8 @@ class LinearCode:
         Returns
         -------
         Condition
-            A float that says how it is known: exact; the closed form, where the construction has one and the sets
-            are more than `limit`; or a lower bound, the worst set that a search found. Infinite if some set cannot be
+            A float that says how it is known: exact; by the closed form, if the construction has one and there are more
+            than `limit` sets; or a lower bound, from the worst set that a search found. Infinite if some set cannot be
             decoded.
 
         Examples
@@ -210,10 +210,10 @@ class LinearCode:
         return Condition(found.worst, "exact" if found.exhaustive else "lower bound")
 
     def lengthened(self, length: int) -> LinearCode:
-        """A code of the same dimension at a greater length, with no smaller minimum distance.
+        """A longer code of the same dimension, with no smaller minimum distance.
 
-        A construction that exists at that length is made anew; any other code repeats its columns: of δ − 1
-        missing workers at most δ − 1 different columns are lost.
+        A construction that exists at that length is used again. Any other code repeats its columns: if δ − 1 workers
+        are missing, at most δ − 1 different columns are lost.
         """
         length = check_int("length", length, self.length)
         if length == self.length:
@@ -232,9 +232,9 @@ class LinearCode:
         return longer
 
     def to_config(self) -> dict[str, Any]:
-        """What `from_config` makes the same code of in another process; it can be written as JSON.
+        """Describe the code so that `from_config` makes it again in another process; can be written as JSON.
 
-        Of random codes it holds the seed: they are the same where NumPy's generators are.
+        For a random code it holds the seed, which gives the same code if NumPy's generator is the same.
 
         Examples
         --------

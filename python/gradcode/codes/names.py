@@ -1,4 +1,4 @@
-"""Codes by name, for command lines: what a length and a dimension say of each."""
+"""Codes by name, for command lines and configurations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["NAMES", "NamedCode", "named", "named_for"]
 
 
 class NamedCode(NamedTuple):
-    """A family of codes, as the table of names has it.
+    """An entry of the table of codes.
 
     Attributes
     ----------
@@ -28,11 +28,11 @@ class NamedCode(NamedTuple):
     exists : callable
         Whether there is a code of this length and dimension.
     rule : str
-        When there is one.
+        The condition for it, in words.
     length : callable
         The shortest length that tolerates s stragglers with messages m times shorter.
     for_groups : bool
-        Whether schemes are offered with it. The others are for comparison, or the default takes them where they fit.
+        Whether schemes are offered with it. The others are for comparison, or the default code uses them already.
     whole_gradients : bool
         Whether its messages are as long as a gradient: m must be 1.
     """
@@ -114,7 +114,7 @@ NAMES: dict[str, NamedCode] = {
         length=lambda s, m: 7,
     ),
     "icosahedron": NamedCode(
-        "its six axes",
+        "the six axes of the icosahedron",
         lambda d, m, seed: icosahedron(),
         lambda d, m: (d, m) == (6, 3),
         "d = 6 and m = 3",
@@ -152,7 +152,7 @@ def named(name: str, length: int, dimension: int, seed: int = 0) -> LinearCode:
     length, dimension : int
         d and m.
     seed : int
-        Of random codes.
+        Seed of random codes.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a code is worth, in numbers: one code for every number of survivors, and all codes of a length side by side."""
+"""Codes in numbers: one code for every number of survivors, and all codes of a length side by side."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _ERROR_PER_CONDITION = 0.3
 
 
 class Survival(NamedTuple):
-    """A code with so many survivors.
+    """A code with a given number of survivors.
 
     Attributes
     ----------
     survivors : int
         How many workers of the group have answered.
     lost : float
-        The share of the sets of so many workers from which the group cannot be decoded.
+        The share of the sets of so many workers that do not decode the group.
     exhaustive : bool
         Whether all sets were looked at.
     worst : Condition
@@ -46,7 +46,7 @@ class Survival(NamedTuple):
 
 
 def survival(code: LinearCode, survivors: int, limit: int | None = None) -> Survival:
-    """Look at the sets of so many survivors.
+    """Look at the sets of a given number of survivors.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def survival(code: LinearCode, survivors: int, limit: int | None = None) -> Surv
 
 
 def digits(condition: float, dtype: str) -> float:
-    """Decimal digits of a decoded gradient to be sure of, at this condition number and type of messages.
+    """Return how many decimal digits of a decoded gradient are certain, by condition and type of messages.
 
     Examples
     --------
@@ -101,9 +101,9 @@ class Row(NamedTuple):
 
 
 def candidates(length: int, names: Sequence[str] | None = None, seed: int = 0) -> list[Row]:
-    """All codes of a length, of every dimension, by falling dimension.
+    """All codes of a length, from the largest dimension to the smallest.
 
-    Where one worker's gradient suffices, or all are needed, repetition and slices are all there is to say.
+    By default only repetition is listed for m = 1, and only the identity for m = d: other codes do the same there.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def candidates(length: int, names: Sequence[str] | None = None, seed: int = 0) -
     names : sequence of str, optional
         Which of `gradcode.codes.names.NAMES`. Default: all.
     seed : int
-        Of random codes.
+        Seed of random codes.
 
     Examples
     --------

@@ -51,7 +51,7 @@ def encode(
         16-bit type of the message of float32 gradients, in NumPy float16, or uint16 for bfloat16. By default that of
         `out`, if that is a floating type of 16 bits, and otherwise the type of the gradients.
     num_threads : int, optional
-        At most so many threads; by default the number of `set_num_threads`.
+        The most threads to use; by default the number of `set_num_threads`.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def encode(
     Raises
     ------
     TypeError, ValueError
-        Naming the argument, the rule and the value; nothing has been written then.
+        If an argument cannot be used; the message names argument, rule and value. Nothing has been written then.
 
     Notes
     -----
@@ -82,7 +82,7 @@ def encode(
     >>> encode([[1, 0]], [np.ones(5)], message, accumulate=True)
     array([10., 13.,  4.])
 
-    A message in half precision, complete before it is rounded:
+    A message in half precision, rounded once it is complete:
 
     >>> encode([1, 2], gradient.astype("float32"), wire_dtype="float16")
     array([ 9., 12.,  3.], dtype=float16)
@@ -157,10 +157,10 @@ def decode(
     accumulate : bool, default False
         Add the gradient to `out` instead of overwriting it. It is completed first and then added.
     wire_dtype : {None, "float16", "bfloat16"} or dtype, optional
-        16-bit type of the messages of a float32 gradient; by default what they say of themselves, which arrays of
-        uint16 do not.
+        16-bit type of the messages of a float32 gradient; by default that of the arrays. It must be given for arrays of
+        uint16, which hold bfloat16.
     num_threads : int, optional
-        At most so many threads; by default the number of `set_num_threads`.
+        The most threads to use; by default the number of `set_num_threads`.
 
     Returns
     -------
@@ -170,7 +170,7 @@ def decode(
     Raises
     ------
     TypeError, ValueError
-        Naming the argument, the rule and the value; nothing has been written then.
+        If an argument cannot be used; the message names argument, rule and value. Nothing has been written then.
 
     Notes
     -----
@@ -232,9 +232,9 @@ def _no_threads(num_threads: int | None) -> None:
 
 
 def _check_vector(name: str, array: npt.NDArray[Any], given: Any) -> MessageType:
-    """Return the type of the array that decides sizes and type of all others; gc_core checks the rest of it.
+    """Return the type of the first array, which all others must have; gc_core checks the others.
 
-    `given` is what the array is the memory of.
+    `array` is the memory of `given`, the caller's array.
     """
     _check_shape(name, array)
     if (kind := _NATIVE.get(array.dtype)) is not None:

@@ -1,7 +1,7 @@
 """The same linear algebra in an array's own library, on its own device.
 
-The functions used are those of the Python array API standard, which PyTorch has too, but for a few. Results are
-complete before `out` is touched. How products are rounded is for the library to say (PyTorch: ``torch.backends``).
+Almost all functions used are in the Python array API standard, which PyTorch follows too. Results are complete before
+`out` is written. The library decides how products are rounded (PyTorch: ``torch.backends``).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def encode(
 
     whole = length // size
     tail = length - whole * size
-    total = rest = None  # of all elements, and of the first ones, which a short last block adds to
+    total = rest = None  # of all elements; and of the first ones, to which a short last block adds
     for row, gradient in zip(table, gradients, strict=True):
         for start, stop in _runs(row[:whole]):
             blocks = library.reshape(gradient[start * size : stop * size], (stop - start, size))
@@ -205,7 +205,7 @@ def _plus(total: Any, term: Any) -> Any:
 
 def _product(library: Any, table: npt.NDArray[Any], rows: Any) -> Any:
     factor = library.asarray(table.tolist(), dtype=rows.dtype, device=rows.device)
-    if library.__name__ == "jax.numpy":  # which otherwise takes fewer digits where they are cheaper
+    if library.__name__ == "jax.numpy":  # by default it computes with fewer digits where that is cheaper
         return library.matmul(factor, rows, precision="highest")
     return library.matmul(factor, rows)
 

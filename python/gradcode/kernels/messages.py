@@ -1,4 +1,4 @@
-"""The four types of messages, and what is known of each."""
+"""The four element types of messages: their names, buffers, precision and condition limits."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ class MessageType:
     name : str
         "float64", "float32", "float16" or "bfloat16".
     gradient : dtype
-        NumPy type of the gradients that enter, and of the sum that is decoded: float64 or float32.
+        NumPy type of the gradients that are encoded, and of the sum that is decoded: float64 or float32.
     buffer : dtype
-        NumPy type of a buffer for messages; uint16 where they are of bfloat16, which NumPy lacks.
+        NumPy type of a buffer for messages; uint16 for bfloat16, which NumPy lacks.
     roundoff : float
         The largest relative error of rounding a number to this type.
     tiny : float
-        The largest absolute error of rounding a number that is too small for that.
+        The largest absolute error of rounding a number near zero, where the relative error can be larger.
     digits : int
         Decimal digits that a number keeps, rounded down.
     condition_limit : float
-        Survivors with a larger condition number would lose more than about half of the digits.
+        The largest condition number that leaves about half of the digits. Decoders wait for more survivors above it.
     """
 
     name: str
@@ -55,11 +55,11 @@ class MessageType:
 
     @cached_property
     def wire(self) -> str | None:
-        """The name where messages have another type than the gradients: float16 or bfloat16; else None."""
+        """The name, if messages have another type than the gradients: float16 or bfloat16; else None."""
         return None if self.buffer == self.gradient else self.name
 
     def widen(self, message: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return a message, or a part of one, in the type of the gradients: itself, where that is its own.
+        """Return a message, or a part of one, in the type of the gradients; not a copy if it has that type.
 
         Examples
         --------
@@ -96,7 +96,7 @@ def message_type(dtype: npt.DTypeLike, wire_dtype: Any = None) -> MessageType:
     Raises
     ------
     ValueError, TypeError
-        If there are no such messages.
+        If no messages have these types.
 
     Examples
     --------
@@ -130,7 +130,7 @@ def message_dtype(dtype: npt.DTypeLike, wire_dtype: Any = None) -> np.dtype[Any]
 
 
 def wire_name(wire_dtype: Any, dtype: npt.DTypeLike) -> str | None:
-    """Return the name of the 16-bit type of messages, None if they have the type of the gradients.
+    """Return the name of the 16-bit type of messages; None if they have the type of the gradients.
 
     Parameters
     ----------

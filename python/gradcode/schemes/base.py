@@ -27,16 +27,16 @@ class GradientCode(Layout):
 
     The data is cut into `n_subsets` shares. Worker w computes the gradients g_j of the shares it holds, cuts each
     into m blocks g_j^(1..m), and sends one message: ``sum_j sum_u C_w[j, u] * g_j^(u)``. The sum of all gradients
-    comes back exactly from any large enough set of workers.
+    is decoded exactly from any large enough set of workers.
 
-    What it is, is in its attributes: `n_workers`, `n_subsets`, `load`, `stragglers`, `communication`, `summed`, `exact`
-    and `systems`; see `gradcode.schemes.layout.Layout`.
+    The attributes `n_workers`, `n_subsets`, `load`, `stragglers`, `communication`, `summed`, `exact` and `systems` are
+    explained in `gradcode.schemes.layout.Layout`.
     """
 
-    name = "GradientCode"  # in `repr`, of schemes that have no class of their own
+    name = "GradientCode"  # in `repr`, for schemes without a class of their own
 
     def encode(self, worker: int, gradients: Any, out: Any = None, *, wire_dtype: Any = None) -> Any:
-        """Message of `worker`.
+        """Encode the message of `worker`.
 
         Parameters
         ----------
@@ -44,12 +44,12 @@ class GradientCode(Layout):
             In 0..n_workers-1.
         gradients : array, shape (l,), or list or tuple of them
             If the scheme is `summed`, the gradient over the worker's share; otherwise the gradients over
-            ``subsets(worker)``, in that order. float32 or float64, contiguous; never copied. NumPy arrays, or any
-            others that `gradcode.kernels.encode` takes.
+            ``subsets(worker)``, in that order. float32 or float64, contiguous; never copied. NumPy arrays, or others
+            that `gradcode.kernels.encode` takes.
         out : array, shape (message_size(l, dtype),), optional
-            Where to put the message; must not overlap the gradients.
+            Where the message goes; must not overlap the gradients.
         wire_dtype : {None, "float16", "bfloat16"}, optional
-            Type of a message of 16 bits, from float32 gradients; `out` is then of
+            Type of a message of 16 bits, from float32 gradients; `out` then has the type
             ``gradcode.kernels.message_dtype("float32", wire_dtype)``. By default that of the gradients.
 
         Returns
@@ -78,7 +78,7 @@ class GradientCode(Layout):
         wire_dtype: Any = None,
         num_threads: int | None = None,
     ) -> kernels.EncodePlan:
-        """Prepare the messages of `worker`: ``plan.encode(gradients, out)`` checks nothing but its NumPy buffers.
+        """Prepare the messages of `worker`, so that ``plan.encode(gradients, out)`` checks only its NumPy buffers.
 
         Parameters
         ----------
@@ -91,12 +91,12 @@ class GradientCode(Layout):
         wire_dtype : {None, "float16", "bfloat16"}, optional
             Type of messages of 16 bits.
         num_threads : int, optional
-            At most so many threads; by default the number of `gradcode.kernels.set_num_threads`.
+            The most threads to use; by default the number of `gradcode.kernels.set_num_threads`.
 
         Returns
         -------
         EncodePlan
-            It takes a list of the gradients over ``subsets(worker)``, or a single one without a list.
+            It takes a list of the gradients over ``subsets(worker)``, or a single gradient without a list.
 
         Examples
         --------
@@ -113,11 +113,11 @@ class GradientCode(Layout):
         return kernels.EncodePlan(table, *self._sizes(gradient_size, kind), num_threads)
 
     def is_decodable(self, workers: Iterable[int]) -> bool:
-        """Whether the sum can be recovered from the messages of `workers`."""
+        """Whether the sum can be decoded from the messages of `workers`."""
         return self._answered(check_workers("workers", workers, self.n_workers)).decodable
 
     def _answered(self, workers: Iterable[int]) -> Survivors:
-        """The account of a round in which these have answered."""
+        """Return the account of a round in which these workers have answered."""
         survivors = self.survivors()
         for worker in workers:
             survivors.add(worker)
@@ -163,7 +163,7 @@ class GradientCode(Layout):
         wire_dtype: Any = None,
         num_threads: int | None = None,
     ) -> kernels.DecodePlan:
-        """Prepare decoding from `workers`: ``plan.decode(messages, out)`` checks nothing but its NumPy buffers.
+        """Prepare decoding from `workers`, so that ``plan.decode(messages, out)`` checks only its NumPy buffers.
 
         Parameters
         ----------
@@ -176,7 +176,7 @@ class GradientCode(Layout):
         wire_dtype : {None, "float16", "bfloat16"}, optional
             Type of messages of 16 bits.
         num_threads : int, optional
-            At most so many threads; by default the number of `gradcode.kernels.set_num_threads`.
+            The most threads to use; by default the number of `gradcode.kernels.set_num_threads`.
 
         Raises
         ------
@@ -219,7 +219,7 @@ class GradientCode(Layout):
         replica_error: float = 0.0,
         survivors: Survivors | None = None,
     ) -> Decoder:
-        """A decoder for gradients of `gradient_size` elements of `dtype` (float32 or float64).
+        """Make a decoder for gradients of `gradient_size` elements of `dtype` (float32 or float64).
 
         Parameters
         ----------
@@ -239,8 +239,8 @@ class GradientCode(Layout):
         Warns
         -----
         PrecisionWarning
-            If messages of 32 or 16 bits may lose more than half their digits in the worst case, or there is nothing to
-            check.
+            If messages of 32 or 16 bits may lose more than half their digits in the worst case, or `check` has nothing
+            to compare.
         """
         return Decoder(
             self,
@@ -256,16 +256,16 @@ class GradientCode(Layout):
     def from_coefficients(
         coefficients: npt.ArrayLike, *, stragglers: int | None = None, name: str = "GradientCode"
     ) -> GradientCode:
-        """A scheme of your own, given by what every worker sends.
+        """Make a scheme of your own from what every worker sends.
 
         Parameters
         ----------
         coefficients : array_like, shape (n, k, m) or (n, k)
-            Worker w sends ``sum_j sum_u coefficients[w, j, u] * g_j^(u)`` of the k subsets' gradients, cut into m
-            blocks each, and holds the subsets of which a coefficient is not zero; these are equal shares of the data.
+            Worker w sends ``sum_j sum_u coefficients[w, j, u] * g_j^(u)``, where the gradients of the k subsets are cut
+            into m blocks each. It holds the subsets with a non-zero coefficient. All subsets are equal shares.
         stragglers : int, optional
-            Any so many workers may be missing. Default: found, exactly where the sets of workers can be counted in a
-            few seconds, otherwise as far as that goes. If given it is checked so far.
+            How many workers may be missing, whichever they are. By default it is found, as far as a few seconds allow
+            to look at all sets of workers. A number that is given is checked as far as that.
         name : str
             What `repr` calls the scheme.
 

@@ -1,12 +1,13 @@
-"""Looking for messages that contradict the others of their group: silent corruption, found by surplus messages.
+"""Finding messages that contradict the others of their group: surplus messages reveal silent corruption.
 
-With r survivors of a system of rank p the r − p vectors N that the survivors' columns map to zero also map their
-messages to zero, up to rounding: N·X = 0, messages in the rows of X. Instead of the whole product, N·(X·v) is looked
-at, for a random vector v of ±1 that nobody can know before: one pass over the messages, 1/m of the work of decoding.
-What one worker has added shows along that worker's column of N, so from two surplus messages on it can be told who.
+A system of rank p has r survivors. The r − p vectors N that are orthogonal to the survivors' columns are orthogonal to
+their messages, too, up to rounding: N·X = 0, with messages in the rows of X. Instead of the whole product, N·(X·v) is
+computed, for a random vector v of ±1 that nobody can know before. This is one pass over the messages, and 1/m of the
+work of decoding. An error of one worker points along that worker's column of N, so two surplus messages are enough to
+tell whose it is.
 
-Messages of 16 bits are so coarse that what a random vector adds by chance would hide errors of some percent. Of them
-the whole product N·X is looked at, which rounding cannot make larger than a known share of X.
+Messages of 16 bits are so coarse that the random sums of their rounding would hide errors of some percent. For them the
+whole product N·X is computed, which rounding cannot make larger than a known share of X.
 """
 
 from __future__ import annotations
@@ -27,25 +28,25 @@ __all__ = ["Finding", "examine"]
 # Clean messages of up to 16 blocks have stayed below 6.3 eps.
 _THRESHOLD_EPS = 20
 _TERMS = 16
-# A difference of this size between replicas shows as up to about so many times as much.
+# A relative difference between replicas appears up to about this many times as large.
 _REPLICAS = 10
 _CHUNK = 1 << 16
-# A message whose column of N is shorter than this shows nowhere.
+# An error in a message whose column of N is shorter than this cannot be seen.
 _INVISIBLE = 1e-8
 
 
 class Finding(NamedTuple):
-    """What the messages of one system say of each other.
+    """What a comparison of the messages of one system has found.
 
     Attributes
     ----------
     unseen : tuple of int
-        Positions of the messages that could not be compared with others: all, if there are no more than decoding needs
-        or not all numbers are finite; or those on which no other message depends.
+        Positions of the messages that could not be compared with others: all, if there are no more messages than
+        decoding needs or not all numbers are finite; otherwise those on which no other message depends.
     excess : float
-        By what factor they contradict each other more than is allowed; more than 1 means corruption.
+        The contradiction, relative to what rounding allows; more than 1 means corruption.
     suspect : int or None
-        Position of the only message without which the others would agree, if there is one, and enough to tell.
+        Position of the message without which the others agree, if there is only one such message.
     """
 
     unseen: tuple[int, ...]
@@ -72,7 +73,7 @@ def examine(
     messages : sequence of ndarray
         Their messages, in the same order.
     terms : int
-        How many blocks a message is the sum of.
+        Number of blocks that are summed in a message.
     replica_error : float
         How far, relatively, gradients that should be the same may differ.
     kind : MessageType
@@ -100,7 +101,7 @@ def examine(
     excess = float(np.linalg.norm(shown)) / size / allowed
     if excess <= 1:
         return Finding(unseen, excess)
-    # Without one message the others contradict each other by what is not along its column of N.
+    # Without one message, the contradiction that is left is the part orthogonal to its column of N.
     directions = (contradictions / np.where(lengths > 0, lengths, 1)).T[:, :, np.newaxis]
     along = directions * (directions.transpose(0, 2, 1) @ shown)
     without = np.linalg.norm(shown - along, axis=(1, 2)) / size / allowed
@@ -116,7 +117,7 @@ def _largest(message: npt.NDArray[Any], kind: MessageType) -> float:
 def _project(
     messages: Sequence[npt.NDArray[Any]], scales: npt.NDArray[np.float64], largest: float
 ) -> tuple[npt.NDArray[np.float64], float]:
-    """Products of the messages with a random vector of ±1, and the Frobenius norm of all, in units of `largest`."""
+    """Return the products of messages and a random vector of ±1, and the Frobenius norm of X, in units of `largest`."""
     rng = np.random.Generator(np.random.PCG64(secrets.randbits(128)))
     projected, squares = np.zeros(len(messages)), np.zeros(len(messages))
     for start in range(0, len(messages[0]), _CHUNK):
@@ -137,7 +138,7 @@ def _multiply(
     largest: float,
     kind: MessageType,
 ) -> tuple[npt.NDArray[np.float64], float]:
-    """A square root of N·X·Xᵀ·Nᵀ, as telling as N·X, and the Frobenius norm of X, in units of `largest`."""
+    """Return a square root of N·X·Xᵀ·Nᵀ, to use as N·X, and the Frobenius norm of X, in units of `largest`."""
     gram, squares = np.zeros((len(contradictions), len(contradictions))), 0.0
     for start in range(0, len(messages[0]), _CHUNK):
         parts = [kind.widen(message[start : start + _CHUNK]) for message in messages]

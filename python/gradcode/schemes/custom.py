@@ -1,4 +1,4 @@
-"""Schemes given by a table of coefficients: what they are, and how many stragglers they tolerate."""
+"""Schemes given by a table of coefficients, and how many stragglers they tolerate."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gradcode.schemes.systems import SOLVING_COST, System, solve_systems
 
 __all__ = ["Parts", "parts_of"]
 
-# Sets of workers are looked at for about so many seconds, to find how many stragglers a scheme tolerates.
+# The search for the number of stragglers that a scheme tolerates takes about so many seconds.
 _SECONDS = 3
 _BATCH = 1024
 # Within these bounds no norm overflows.
@@ -90,7 +90,7 @@ def _check_table(coefficients: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 
 def _components(holds: npt.NDArray[np.bool_]) -> Iterator[tuple[list[int], list[int]]]:
-    """Workers and subsets that hang together: what others do does not matter to them."""
+    """Yield workers and subsets that are connected: no other workers hold these subsets."""
     from scipy.sparse import bmat, csr_array
     from scipy.sparse.csgraph import connected_components
 
@@ -103,9 +103,9 @@ def _components(holds: npt.NDArray[np.bool_]) -> Iterator[tuple[list[int], list[
 
 
 def _tolerated(systems: Sequence[System], n_workers: int) -> tuple[int, int]:
-    """Return how many stragglers are tolerated for certain, and how many for certain are not.
+    """Return how many stragglers are certainly tolerated, and how many are certainly not.
 
-    Every system loses as many of its own workers, at worst, so that each can be looked at alone.
+    At worst all stragglers are in one system, so that each system can be looked at alone.
     """
     proven, refuted = n_workers - 1, n_workers
     for system in systems:
@@ -123,7 +123,7 @@ def _tolerated(systems: Sequence[System], n_workers: int) -> tuple[int, int]:
 
 
 def _all_decodable(system: System, missing: int) -> bool:
-    """Whether the system can be decoded whichever `missing` workers are."""
+    """Return whether the system can be decoded without any `missing` workers."""
     size = len(system.workers)
     patterns = itertools.combinations(range(size), missing)
     while batch := list(itertools.islice(patterns, _BATCH)):

@@ -42,12 +42,12 @@ class Decoder:
     wire_dtype : {None, "float16", "bfloat16"}, optional
         Type of the messages, where they are of 16 bits and the result is float32.
     check : {"projection"}, optional
-        Look for corrupted messages. Where a group has sent more messages than decoding needs, one that contradicts the
-        others is noticed. With two or more to spare of an MDS code it is known which one is wrong, and it is left out
-        (see `corrupted`); so it is with other codes, unless several could be the wrong one. Without any to spare there
-        is nothing to compare (see `unchecked`). The check costs 1/m of the decoding (more with messages of 16 bits).
-        It finds one corrupted message a group, from about 1e-5 (float32), 1e-3 (float16) or 1e-2 (bfloat16) of the
-        message on. It does not find a worker that knows the others' messages and lies to fit.
+        Look for corrupted messages. If a group has sent more messages than decoding needs, a message that contradicts
+        the others is noticed. If there are two or more surplus messages of an MDS code, the wrong one is known and left
+        out (see `corrupted`); with other codes, too, unless several could be the wrong one. Without surplus messages
+        there is nothing to compare (see `unchecked`). The check costs 1/m of the decoding, and more with messages of 16
+        bits. It finds one corrupted message a group, with errors from about 1e-5 (float32), 1e-3 (float16) or 1e-2
+        (bfloat16) of the message. It does not find a worker that knows the others' messages and adapts its own.
     replica_error : float
         With `check`: how far, relatively, gradients that should be the same may differ between workers. On one kind of
         processor they are equal to the bit; on GPUs 1e-5 is common in float32.
@@ -61,9 +61,9 @@ class Decoder:
     gradient_size, message_size : int
         Number of elements l of a gradient, and L of a message.
     message_type : MessageType
-        The element type of the messages, and what is known of it.
+        The element type of the messages, with its precision and condition limit.
     survivors : Survivors
-        The account of who has answered, and of whether that is enough.
+        The account of the workers that have answered, and whether they are enough.
 
     Warns
     -----
@@ -163,12 +163,12 @@ class Decoder:
 
     @property
     def ready(self) -> bool:
-        """Whether the sum is decodable from the messages added, with a condition that leaves half the digits."""
+        """Whether the sum can be decoded from the messages added, with a condition that leaves half the digits."""
         return self.survivors.ready
 
     @property
     def missing(self) -> tuple[int, ...]:
-        """Workers that could still help: those of groups that are not ready that have not answered."""
+        """Workers that could still help: those that have not answered, of groups that are not ready."""
         return self.survivors.missing
 
     @property
@@ -185,7 +185,7 @@ class Decoder:
     def unchecked(self) -> tuple[int, ...]:
         """With `check`: workers whose messages are in the sum and could not be checked.
 
-        No more messages than decoding needs were there, or no other message depends on theirs, or not all numbers are
+        This happens if there are no surplus messages, if no other message depends on theirs, or if not all numbers are
         finite.
         """
         found = (workers for index, workers in self._sum.unchecked.items() if index in self._sum.decoded)
@@ -193,12 +193,12 @@ class Decoder:
 
     @property
     def data_share(self) -> float:
-        """The share of the data, in 0..1, that has a part in the messages added."""
+        """The share of the data, in 0..1, that the messages added depend on."""
         told = {subset for worker in self._messages for subset in self.scheme.subsets(worker)}
         return float(sum(subset.stop - subset.start for subset in told))
 
     def accept_any_condition(self) -> bool:
-        """Decode from any set that can be decoded, until `reset`; return whether the sum is ready now.
+        """Accept any set that can be decoded, until `reset`; return whether the sum is ready now.
 
         Otherwise sets whose condition number is above ``message_type.condition_limit`` wait for more messages.
         """
@@ -207,8 +207,8 @@ class Decoder:
     def decode_ready_group(self) -> bool:
         """Decode one group that is ready now, while others are awaited; return whether there was one.
 
-        What has arrived of the group is used; later messages of its workers add nothing. Calling this between arrivals
-        leaves little work for the last arrival. With `check`, only groups of which everybody has answered are decoded.
+        It is decoded from the messages that have arrived; later messages of its workers are not used. Calling this
+        between arrivals leaves little work for the last one. With `check`, only complete groups are decoded.
         """
         return self._sum.add_ready_system(self._first)
 
@@ -217,25 +217,25 @@ class Decoder:
     @overload
     def result(self, out: Any = None) -> Any: ...
     def result(self, out: Any = None) -> Any:
-        """The sum of all gradients, from all messages added.
+        """Return the sum of all gradients, from all messages added.
 
         Parameters
         ----------
         out : array, shape (gradient_size,), optional
-            Where to put it: of the decoder's dtype, contiguous, not overlapping any message.
+            Where the sum goes: of the decoder's dtype, contiguous, not overlapping any message.
 
         Returns
         -------
         array, shape (gradient_size,)
-            `out`, or a new array that is the caller's, of the kind of the first message. A later call, before `reset`,
-            reads what this one returned.
+            `out`, or a new array of the library of the first message, which belongs to the caller. A second call before
+            `reset` reads the array that the first one returned.
 
         Raises
         ------
         NotDecodable
             If too few workers have answered; the decoder is unchanged and takes more messages.
         CorruptedMessage
-            With `check`, if messages contradict each other and whose is wrong cannot be told; more can be added.
+            With `check`, if messages contradict each other and it is not known which one is wrong. More can be added.
         """
         if not self.ready:
             limit = self.survivors.condition_limit if self.survivors.decodable else None
@@ -246,14 +246,13 @@ class Decoder:
     def estimate(self, out: Any = None) -> Estimate:
         """Estimate the sum from the messages added, when too few have answered, and bound the error.
 
-        Groups that can be decoded are exact; the others are approximated by least squares. `data_share` says how much
-        of the data has a part in it. Messages that `check` has left out of the sum are left out here too, and the
-        decoder is unchanged.
+        Groups that can be decoded are exact; the others are approximated by least squares. `data_share` is the share of
+        the data in it. Messages that `check` has left out of the sum are left out here, too. The decoder is unchanged.
 
         Parameters
         ----------
         out : array, shape (gradient_size,), optional
-            Where to put the approximation: of the decoder's dtype, contiguous, not overlapping any message.
+            Where the approximation goes: of the decoder's dtype, contiguous, not overlapping any message.
 
         Examples
         --------

@@ -23,8 +23,8 @@ class Estimate(NamedTuple):
     gradient : ndarray, shape (gradient_size,)
         The approximation.
     error_factor : float
-        The smallest number f with ``|gradient − sum| <= f · sqrt(Σ_j |g_j|²)``, Euclidean norms, for whatever gradients
-        g_j of the subsets; 0 where the sum is exact. Rounding comes on top.
+        The smallest number f such that ``|gradient − sum| <= f · sqrt(Σ_j |g_j|²)`` for all gradients g_j of the
+        subsets, in Euclidean norms; 0 if the sum is exact. Rounding is not included.
     """
 
     gradient: npt.NDArray[Any]
@@ -34,7 +34,7 @@ class Estimate(NamedTuple):
 def approximate(
     scheme: Layout, system: System, answered: Sequence[int], solution: Solution
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Weights that come closest to the sum over one system, and what they leave out.
+    """Find the weights that come closest to the sum over one system, and the part of the sum that they miss.
 
     Parameters
     ----------
@@ -43,17 +43,17 @@ def approximate(
     system : System
         One of its systems.
     answered : sequence of int
-        The workers of the system whose messages are at hand.
+        The workers of the system that have answered.
     solution : Solution
-        How the system is decoded from them, if it can be.
+        The solution for them.
 
     Returns
     -------
     weights : ndarray, shape (m, len(answered))
-        Those of `solution`, if the system can be decoded. Otherwise those of least squares: of all W they make the
-        residual W·C − [I … I] smallest, C being the survivors' coefficients.
+        Those of `solution`, if the system can be decoded. Otherwise those of least squares, which make the residual
+        W·C − [I … I] smallest, where C has the survivors' coefficients.
     residual : ndarray, shape (m, subsets of the system times m)
-        What is left of it; empty where the sum is exact.
+        The residual; shape (m, 0) if the sum is exact.
     """
     parts, weights = scheme.communication, solution.weights
     decodable = math.isfinite(solution.condition)

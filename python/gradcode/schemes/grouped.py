@@ -22,7 +22,7 @@ from gradcode.schemes.systems import System
 
 __all__ = ["MAX_RELATIVE_LOAD", "FractionalRepetition", "Grouped", "Prefer", "Uncoded", "group_sizes", "warn_of_load"]
 
-# Where the groups come out so uneven that workers compute more than this many times the code's length, warn.
+# Warn if groups are so uneven that workers compute more than this many times the code's length.
 MAX_RELATIVE_LOAD = 1.25
 
 Prefer = Literal["stability", "decoding"]
@@ -32,8 +32,8 @@ class Grouped(GradientCode):
     """Workers in groups of d; each group shares one part of the data and one [d, m] code.
 
     All workers of a group compute the same gradient, over one contiguous share, and each sends its own linear
-    combination of its m blocks. If d does not divide n there are ⌊n/d⌋ groups whose sizes differ by at most one,
-    with equal shares and the code lengthened where needed: the load is then n/⌊n/d⌋ and the tolerance never less.
+    combination of its m blocks. If d does not divide n, there are ⌊n/d⌋ groups of equal shares, with sizes that differ
+    by at most one. The code is lengthened where needed; the load is n/⌊n/d⌋, and no group tolerates fewer stragglers.
 
     Parameters
     ----------
@@ -45,13 +45,13 @@ class Grouped(GradientCode):
     shares : sequence of positive numbers, optional
         How much of the data each group gets, relative to the others: less for slow workers. Default: equal shares.
     prefer : {"stability", "decoding"}
-        "stability" decodes a group by least squares over all that have answered. "decoding" uses the fewest
-        messages for every block: with codes of 0 and ±1 a few additions, or mere copies.
+        "stability" decodes a group by least squares over all workers that have answered. "decoding" uses the fewest
+        messages for every block: a few additions, or copies, with codes of 0 and ±1.
 
     Raises
     ------
     CodeParameterError
-        If the workers do not make a group, the codes do not fit each other or n, or a code's condition can exceed 1e12.
+        If the workers are too few for a group, the codes do not fit each other or n, or a condition can exceed 1e12.
 
     Warns
     -----
@@ -138,7 +138,7 @@ class Grouped(GradientCode):
 
 
 class FractionalRepetition(Grouped):
-    """Tandon et al. (2017): groups of s + 1 workers that all send the same gradient; any one of a group suffices.
+    """Groups of s + 1 workers that all send the same gradient, so that any one is enough (Tandon et al., 2017).
 
     Parameters
     ----------
@@ -203,7 +203,7 @@ def warn_of_load(scheme: Grouped, length: int) -> None:
 
 
 def group_sizes(n_workers: int, length: int) -> list[int]:
-    """Sizes of ⌊n/d⌋ groups that differ by at most one.
+    """Return the sizes of ⌊n/d⌋ groups, which differ by at most one.
 
     Examples
     --------
@@ -220,7 +220,7 @@ def group_sizes(n_workers: int, length: int) -> list[int]:
 
 
 def _check_codes(n_workers: int, codes: Sequence[LinearCode]) -> tuple[LinearCode, ...]:
-    """Codes of the groups, one by one."""
+    """Check the codes of the groups."""
     if not isinstance(codes, Sequence):
         raise TypeError(f"code must be a LinearCode or a sequence of them, got {type(codes).__name__}")
     for index, code in enumerate(codes):
@@ -239,7 +239,7 @@ def _check_codes(n_workers: int, codes: Sequence[LinearCode]) -> tuple[LinearCod
 
 
 def _check_shares(sizes: Sequence[float] | None, n_groups: int) -> tuple[Subset, ...]:
-    """Shares of the groups, as exact fractions."""
+    """Return the shares of the groups, as exact fractions."""
     if sizes is None:
         return shares([1] * n_groups)
     if isinstance(sizes, (str, bytes)) or not isinstance(sizes, (Sequence, np.ndarray)) or np.ndim(sizes) == 0:

@@ -1,4 +1,4 @@
-"""Doing without the stragglers: the first n − s gradients, scaled up. Not exact, for comparison."""
+"""Ignoring stragglers: the first n − s gradients, scaled up. Not exact; for comparison."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ __all__ = ["IgnoreStragglers"]
 
 @dataclass(frozen=True, eq=False)
 class _Rescaled(System):
-    """Messages of which any `enough` are scaled up to stand for all: an estimate, not a linear system.
+    """A system that is estimated: any `enough` messages are scaled up to all of them.
 
-    No message says anything of another, so there is nothing to compare.
+    Messages are independent of each other, so there is nothing to compare.
     """
 
     exact: ClassVar[bool] = False
@@ -40,11 +40,11 @@ class _Rescaled(System):
         return 0
 
     def contradictions(self, columns: Sequence[int]) -> npt.NDArray[np.float64]:
-        """Return no combinations: none must vanish."""
+        """Return no combinations."""
         return np.empty((0, len(columns)))
 
     def closed_form(self, columns: Sequence[int]) -> Solution:
-        """Return equal weights, n over the number of survivors."""
+        """Return equal weights, n divided by the number of survivors."""
         count = len(columns)
         if count < self.enough:
             return Solution(np.full((1, count), np.nan), count, math.inf)
@@ -52,17 +52,17 @@ class _Rescaled(System):
 
 
 class IgnoreStragglers(GradientCode):
-    """Every worker computes its own n-th of the data; the first n − s are taken for all of them, times n/(n − s).
+    """Every worker computes its own n-th of the data; the sum of the first n − s gradients is scaled by n/(n − s).
 
-    The result is *not* the sum: the rows of the others are missing from it in that round, and with the same stragglers
-    all the time, in all rounds. `exact` is False.
+    The result is *not* the sum of all gradients: it misses the rows of the others. If the same workers straggle all the
+    time, it misses these rows in every round. `exact` is False.
 
     Parameters
     ----------
     n_workers : int
         Number of workers n.
     stragglers : int
-        How many are not waited for, in 0..n-1.
+        How many workers are ignored, in 0..n-1.
 
     Examples
     --------
@@ -81,13 +81,13 @@ class IgnoreStragglers(GradientCode):
         super().__init__(equal_shares([[worker] for worker in range(n)]), [np.ones((1, 1))] * n, [system], s)
 
     def worst_condition(self, *, limit: int | None = None) -> Condition:
-        """Return 1: the weights are equal, whoever is missing."""
+        """Return 1: all weights are equal."""
         if limit is not None:
             check_int("limit", limit, 1)
         return Condition(1.0)
 
     def scale_up(self, known: int) -> float:
-        """By what factor a sum over `known` of the subsets is scaled up to stand for all of them."""
+        """Return the factor that scales a sum over `known` subsets up to all of them."""
         return self.n_subsets / known if known else 1.0
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Corrupted messages of one round: which were left out, and which could not be checked."""
+"""Leaving corrupted messages out of the sum of one round."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Inspection:
         Raises
         ------
         CorruptedMessage
-            If messages contradict each other and whose is wrong cannot be told.
+            If messages contradict each other and it is not known which one is wrong.
         """
         system, workers = self._scheme.systems[index], survivors.system_workers(index)
         columns = [system.workers.index(worker) for worker in workers]

@@ -22,7 +22,7 @@ __all__ = ["Layout"]
 
 
 class Layout:
-    """A scheme as decoders and rounds see it, whatever its construction.
+    """What decoders and rounds know of a scheme.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class Layout:
     systems : sequence of System
         What is decoded together; the sum is the sum over the systems.
     stragglers : int
-        Any so many workers may be missing.
+        How many workers may be missing, whichever they are.
     summed : bool
         Whether a worker computes a single gradient, over one contiguous share.
 
@@ -46,13 +46,13 @@ class Layout:
     load : float
         The largest share of the data that a worker holds, times n.
     stragglers : int
-        Any this many workers may be missing.
+        How many workers may be missing, whichever they are.
     communication : int
         Communication reduction m: a message is an m-th of the gradient.
     summed : bool
         Whether a worker computes a single gradient, over one contiguous share.
     exact : bool
-        Whether what is decoded is the sum; otherwise it is an estimate of it.
+        Whether the result is the sum; otherwise it is an estimate.
     systems : tuple of System
         What is decoded together; the sum is the sum over the systems.
     """
@@ -81,17 +81,17 @@ class Layout:
         self.exact = all(system.exact for system in self.systems)
 
     def subsets(self, worker: int) -> tuple[Subset, ...]:
-        """Shares of the data that `worker` holds, in the order in which `encode` takes their gradients."""
+        """Return the shares of the data that `worker` holds, in the order in which `encode` takes their gradients."""
         (worker,) = check_workers("worker", [worker], self.n_workers)
         return self._held[worker]
 
     def coefficients(self, worker: int) -> npt.NDArray[np.float64]:
-        """Encoding coefficients C_w of `worker`, shape (len(subsets(worker)), m), read-only."""
+        """Return the coefficients C_w of `worker`, shape (len(subsets(worker)), m), read-only."""
         (worker,) = check_workers("worker", [worker], self.n_workers)
         return self._coefficients[worker]
 
     def message_size(self, gradient_size: int, dtype: npt.DTypeLike = np.float64) -> int:
-        """Number of elements L of a message: ⌈l/m⌉, rounded up to 64 bytes when a block is 64 KiB or more.
+        """Return the number of elements L of a message: ⌈l/m⌉, rounded up to 64 bytes for blocks of 64 KiB or more.
 
         Parameters
         ----------
@@ -104,7 +104,7 @@ class Layout:
 
     @cached_property
     def solver(self) -> Solver:
-        """What solves for sets of survivors, and remembers the latest."""
+        """The solver of the systems, which remembers the latest sets of survivors."""
         return Solver(self.systems)
 
     def survivors(self, condition_limit: float = math.inf) -> Survivors:
@@ -112,10 +112,10 @@ class Layout:
         return Survivors(self.solver, condition_limit)
 
     def worst_condition(self, *, limit: int | None = None) -> Condition:
-        """By how much decoding may multiply rounding errors, over all sets of `stragglers` missing workers.
+        """Return by how much decoding may multiply rounding errors, over all sets of `stragglers` missing workers.
 
-        For grouped schemes it is the condition number of a group's survivors. For the others, whose messages must
-        cancel to give the sum, it is how large the weighted messages are, relative to the sum.
+        For grouped schemes this is the condition number of a group's survivors. In other schemes messages must cancel
+        to give the sum; there it is the size of the weighted messages, relative to the sum.
 
         Parameters
         ----------
@@ -131,15 +131,15 @@ class Layout:
 
     @cached_property
     def quick_condition(self) -> Condition:
-        """The worst condition, from so few sets that a constructor can wait for it."""
+        """The worst condition, from few enough sets for a constructor to wait."""
         return self.worst_condition(limit=quick_sets(self.systems))
 
     def scale_up(self, known: int) -> float:
-        """By what factor a sum over `known` of the subsets is scaled up to stand for all of them; 1 if exact."""
+        """Return the factor that scales a sum over `known` subsets up to all of them; 1 if the scheme is exact."""
         return 1.0
 
     def fingerprint(self) -> str:
-        """Hash of everything that workers and master must agree on, the same in every process."""
+        """Return a hash of all that workers and master must agree on; it is the same in every process."""
         digest = hashlib.sha256()
         for worker in range(self.n_workers):
             digest.update(repr(self.subsets(worker)).encode())

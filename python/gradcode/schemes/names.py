@@ -19,7 +19,7 @@ __all__ = ["SCHEMES", "NamedScheme", "Options", "named_scheme"]
 
 
 class Options(NamedTuple):
-    """What may be said of a scheme beside its size.
+    """The options of a scheme beside its size.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Options(NamedTuple):
     nodes : str, optional
         See `gradcode.YeAbbe`. Default: the published ones.
     seed : int
-        Of random schemes and codes.
+        Seed of random schemes and codes.
     """
 
     code: str = "auto"
@@ -40,7 +40,7 @@ class Options(NamedTuple):
 
 
 class NamedScheme(NamedTuple):
-    """A family of schemes, as the table of names has it.
+    """An entry of the table of schemes.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class NamedScheme(NamedTuple):
     make : callable
         Makes the scheme from the number of workers n, the stragglers s, the communication reduction m, and `Options`.
     takes : tuple of str
-        Which of the options `code`, `prefer` and `nodes` it takes.
+        Those of the options `code`, `prefer` and `nodes` that it takes.
     whole_gradients : bool
         Whether its messages are as long as a gradient: m must be 1.
     tolerant : bool
@@ -120,7 +120,7 @@ SCHEMES: dict[str, NamedScheme] = {
 def named_scheme(
     scheme: str, workers: int, stragglers: int | None = None, communication: int = 1, options: Options | None = None
 ) -> GradientCode:
-    """The scheme of this name.
+    """Make the scheme of this name.
 
     Parameters
     ----------
@@ -129,11 +129,11 @@ def named_scheme(
     workers : int
         Number of workers n.
     stragglers : int, optional
-        Any s workers may be missing. Default: 1, or 0 where the scheme or a single worker tolerates none.
+        How many workers may be missing. Default: 1, or 0 if the scheme or a single worker tolerates none.
     communication : int
         Messages are m times shorter than the gradient.
     options : Options, optional
-        What else is said of it.
+        Its other options.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What too few digits lead to: schemes are refused, and decoders warn."""
+"""Refusing schemes that leave no digits, and warning of those that leave few."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_CONDITION = 1e12
 
 
 def refuse_unstable(scheme: Layout, max_condition: float = MAX_CONDITION) -> None:
-    """Refuse a scheme that would leave no digits; called by constructors, so that a quick look must do."""
+    """Refuse a scheme that would leave no digits, by a quick look; called by constructors."""
     worst = scheme.quick_condition
     if worst > max_condition:
         raise CodeParameterError(

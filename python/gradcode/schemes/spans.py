@@ -1,4 +1,4 @@
-"""The system of workers whose messages must cancel to give the sum, and the tables of cyclic placements."""
+"""Systems of workers whose messages must cancel to give the sum, and the tables of cyclic placements."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def cyclic_table(held: npt.NDArray[np.intp], tables: npt.NDArray[np.float64]) ->
 
 
 def system_of(workers: Sequence[int], table: npt.NDArray[np.float64], rank: int | None = None) -> System:
-    """The system of some workers: what they send, in an orthonormal basis of all that they can send.
+    """Make the system of some workers, in an orthonormal basis of all that they can send.
 
-    The messages of a scheme with targets are combinations of p < k·m vectors, and any basis will do for these. In this
-    one, with messages in units of their size, the condition of the system is that of the survivors' coefficients
-    themselves, and no digits are lost to the basis, as they are to the powers of a Vandermonde matrix.
+    Messages of schemes with targets are combinations of p < k·m vectors, in any basis. In this basis, with messages in
+    units of their size, the condition of the system is that of the survivors' coefficients. No digits are lost to the
+    basis, as they are to the powers of a Vandermonde matrix.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def system_of(workers: Sequence[int], table: npt.NDArray[np.float64], rank: int 
     table : ndarray, shape (workers, k, m)
         Their coefficients of the m blocks of the k subsets' gradients.
     rank : int, optional
-        p, where it is known. Default: by the singular values.
+        p, if it is known. By default it follows from the singular values.
 
     Raises
     ------
@@ -66,6 +66,6 @@ def system_of(workers: Sequence[int], table: npt.NDArray[np.float64], rank: int 
     matrix = np.ascontiguousarray((u[:, :rank] * sigma[:rank]).T)
     for array in (matrix, targets, scales):
         array.setflags(write=False)
-    # Coefficients that must cancel are rounded: the sum is what the messages can make of it, to so many eps.
+    # Coefficients that must cancel are rounded, so that messages give the sum only to so many eps.
     floor = float(outside.max()) / _EPS
     return System(tuple(workers), matrix, targets=targets, scales=scales, floor=floor)

@@ -1,4 +1,4 @@
-"""How many digits systems of survivors may lose: their worst condition."""
+"""How many digits decoding may lose: the worst condition of systems of survivors."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ class Subset:
     Attributes
     ----------
     index : int
-        Which of the scheme's subsets this is (a chunk keeps the index of the subset it is part of).
+        The number of the subset in its scheme. A chunk keeps the index of its subset.
     start, stop : Fraction
         The share covers [start, stop) of the data, 0 <= start < stop <= 1.
 
@@ -37,7 +37,7 @@ class Subset:
     stop: Fraction
 
     def slice(self, n_rows: int) -> slice:
-        """Rows of this subset out of `n_rows`; the slices of all subsets tile ``range(n_rows)`` exactly."""
+        """Return the rows of this subset out of `n_rows`; all subsets together tile ``range(n_rows)`` exactly."""
         n_rows = check_int("n_rows", n_rows, 0)
         return slice(int(self.start * n_rows), int(self.stop * n_rows))
 

@@ -32,7 +32,7 @@ class Summation:
     kind : MessageType
         The element type of the messages.
     inspection : Inspection, optional
-        What looks for corrupted messages before a system is decoded.
+        Looks for corrupted messages before a system is decoded.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class Summation:
     def add_ready_system(self, like: Any) -> bool:
         """Add one system that is ready; return whether there was one.
 
-        With an inspection, only systems of which all workers have answered are ready. `like` is an array of the library
+        With an inspection, a system is ready only if all its workers have answered. `like` is an array of the library
         of the result.
         """
         ready = self._next_system(complete=self._inspection is not None)

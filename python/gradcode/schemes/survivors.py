@@ -1,4 +1,4 @@
-"""Who has answered, and whether that is enough."""
+"""Which workers have answered, and whether they are enough."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from gradcode.schemes.systems import Solution, Solver, System
 
 __all__ = ["Survivors"]
 
-# Targets that are this close to the span of the survivors are worth solving for, which then decides.
+# If targets are this close to the span of the survivors, the system is solved, and the solution decides.
 _WORTH_SOLVING = 1e-3
 
 
 class Survivors:
     """The workers that have answered so far in one round.
 
-    A system is decodable once the sum is in the span of its survivors, and ready at its first such moment with a
-    condition number of at most `condition_limit`, or with nobody left to wait for, or after `accept_any_condition`.
+    A system is decodable once the sum is in the span of its survivors. A decodable system is ready if its condition
+    number is at most `condition_limit`, if all its workers have answered, or after `accept_any_condition`.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class Survivors:
         return self.ready
 
     def accept_any_condition(self) -> bool:
-        """Count decodable systems as ready, whatever their condition, until `reset`; return whether all are."""
+        """Take decodable systems of any condition as ready, until `reset`; return whether all are ready."""
         self._any_condition = True
         self._ready = list(self._decodable)
         self._waiting = self._undecodable
@@ -92,7 +92,7 @@ class Survivors:
 
     @property
     def decodable(self) -> bool:
-        """Whether every system could be decoded now, if perhaps with a larger condition number than the limit."""
+        """Whether every system could be decoded now, perhaps with a condition number above the limit."""
         return self._undecodable == 0
 
     @property
@@ -102,7 +102,7 @@ class Survivors:
 
     @property
     def missing(self) -> tuple[int, ...]:
-        """Workers of systems not yet ready that have not answered, in increasing order."""
+        """Workers that have not answered, of systems that are not ready, in increasing order."""
         waiting = [s for s, ready in zip(self.systems, self._ready, strict=True) if not ready]
         return tuple(sorted(w for system in waiting for w in system.workers if w not in self._answered))
 
@@ -125,7 +125,7 @@ class Survivors:
         return self._solver.solve([(index, tuple(place[worker][1] for worker in workers))])[0]
 
     def _worth_solving(self, index: int, system: System, column: int) -> bool:
-        """Whether the system may be decodable now: never wrongly False, and cheap where the system is large."""
+        """Return whether the system may be decodable now: cheap for large systems, and never wrong if False."""
         count = len(self._columns[index])
         if system.targets is None:
             return count >= system.fewest
@@ -135,7 +135,7 @@ class Survivors:
 
 
 class _Span:
-    """The span of the survivors' columns, by Gram and Schmidt, and how much of the targets is outside of it."""
+    """The span of the survivors' columns, by Gram and Schmidt, and the part of the targets outside of it."""
 
     def __init__(self, system: System) -> None:
         assert system.targets is not None
@@ -146,10 +146,10 @@ class _Span:
         self._tolerance = max(system.matrix.shape) * float(np.finfo(np.float64).eps)
 
     def add(self, column: npt.NDArray[np.float64]) -> bool:
-        """Take in one more column; return whether the targets may lie in the span now.
+        """Add a column; return whether the targets may lie in the span now.
 
-        A direction that is only rounding counts as one more here: that costs a needless solution later on, while one
-        that was taken for rounding would be missed.
+        A direction that is only rounding counts, too. That costs a needless solution later, but a direction that was
+        wrongly taken for rounding would be missed.
         """
         length = float(np.linalg.norm(column))
         if self._rank < len(self._basis) and length > 0:
