@@ -351,7 +351,7 @@ def test_a_decoder_can_share_an_account_that_somebody_else_keeps():
         account.reset()
         assert not shared.ready
     for bad, error, text in (
-        (4, ValueError, "worker 4 must have been counted by the account of survivors before it is kept"),
+        (4, ValueError, "worker 4 must be counted by the account of survivors before its message is kept"),
         (6, ValueError, "worker must be in 0..5"),
     ):
         with pytest.raises(error, match=text):
