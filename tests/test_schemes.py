@@ -19,6 +19,7 @@ from gradcode import (
     CyclicRepetition,
     GradientCode,
     Grouped,
+    IgnoreStragglers,
     LinearCode,
     Subset,
     Uncoded,
@@ -351,7 +352,7 @@ def test_a_decoder_can_share_an_account_that_somebody_else_keeps():
         account.reset()
         assert not shared.ready
     for bad, error, text in (
-        (4, ValueError, "worker 4 must have been counted by the account of survivors before it is kept"),
+        (4, ValueError, "worker 4 must be counted by the account of survivors before its message is kept"),
         (6, ValueError, "worker must be in 0..5"),
     ):
         with pytest.raises(error, match=text):
@@ -586,3 +587,14 @@ def test_every_name_makes_the_scheme_that_it_says(name):
 def test_a_name_refuses_what_its_scheme_does_not_take(arguments, error, text):
     with pytest.raises(error, match=text):
         named_scheme(*arguments)
+
+
+def test_only_ignoring_stragglers_is_inexact_and_scales_up():
+    """The flag of the one inexact scheme follows from its system; there is nothing to compare in it."""
+    scheme = IgnoreStragglers(6, 2)
+    (system,) = scheme.systems
+    assert not scheme.exact and scheme.worst_condition() == 1 and scheme.worst_condition().kind == "exact"
+    assert system.fewest == 4 and system.surplus == 0 and system.contradictions(range(5)).shape == (0, 5)
+    assert scheme.scale_up(4) == 1.5 and scheme.scale_up(0) == 1
+    exact = Uncoded(6)
+    assert exact.exact and exact.scale_up(4) == 1

@@ -143,7 +143,7 @@ class Decoder:
         """Take the message of a worker that `survivors` counts already; otherwise as `add`."""
         worker, memory = self._check_message(worker, message)
         if worker not in self.survivors.answered:
-            raise ValueError(f"worker {worker} must have been counted by the account of survivors before it is kept")
+            raise ValueError(f"worker {worker} must be counted by the account of survivors before its message is kept")
         if worker in self._messages:
             raise ValueError(f"worker {worker} has been added already")
         self._keep(worker, message, memory)
