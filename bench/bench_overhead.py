@@ -1,4 +1,4 @@
-"""What a call costs at tiny sizes, where it is all that counts; ``nothing`` is a compiled method that does nothing."""
+"""The cost of a call itself, at tiny sizes, where it is most of the time; ``nothing`` calls a builtin."""
 
 import pytest
 

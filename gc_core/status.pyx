@@ -1,3 +1,4 @@
+# cython: freethreading_compatible=True
 """The one gate from a C status to a Python exception."""
 
 from gc_core.c_api cimport GC_N_STATUS, GC_OK, gc_status_message

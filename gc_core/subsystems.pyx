@@ -1,3 +1,4 @@
+# cython: freethreading_compatible=True
 """The linear systems of the survivors: all groups in one call, through LAPACK, without the GIL.
 
 For each group, A = G[:, S]^T has a row per surviving message and a column per block.  A pivoted QR gives A P = Q R;

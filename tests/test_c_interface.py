@@ -104,6 +104,23 @@ def test_a_module_in_cython(tmp_path, rng):
         mean([vectors[0], np.zeros(1, np.float32)], out)
 
 
+def test_plans_can_be_cimported(tmp_path):
+    pytest.importorskip("Cython")
+    source = tmp_path / "plans.pyx"
+    source.write_text(
+        """
+from gc_core.kernels cimport plan_run
+from gc_core.plans cimport DecodePlan
+
+def decode(DecodePlan plan, const float[::1] message, float[::1] out):
+    cdef const void *buffer = &message[0]
+    return plan_run(plan.plan, &buffer, &out[0], False, 0)
+"""
+    )
+    beside = Path(gc_core.__file__).parent.parent
+    run(sys.executable, "-P", "-m", "cython", "-3", "-I", beside, source, "-o", tmp_path / "plans.c")
+
+
 def in_new_process(code):
     return subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False, timeout=60)
 
@@ -153,7 +170,7 @@ def test_the_capsule_has_every_function():
     assert functions == header.count("\nGC_API ")
 
 
-@pytest.mark.parametrize("name", ["kernels.pxd", "c_api.pxd", "status.pxd"])
+@pytest.mark.parametrize("name", ["kernels.pxd", "plans.pxd", "c_api.pxd", "status.pxd"])
 def test_declarations_are_shipped(name):
     assert (Path(gc_core.__file__).parent / name).is_file()
 
