@@ -42,7 +42,9 @@ cdef int check_array(str name, Py_ssize_t index, array, int ndim) except -1:
         raise TypeError(f"{label(name, index)} must be a numpy.ndarray, got {type(array).__name__}")
     # Ask the type, not the array: isinstance would run the array's own __class__, which could free the other arrays.
     if not cnp.PyArray_CheckExact(array) and issubclass(type(array), MaskedArray):
-        raise TypeError(f"{label(name, index)} must be a plain numpy.ndarray, got a MaskedArray, whose mask would be lost")
+        raise TypeError(
+            f"{label(name, index)} must be a plain numpy.ndarray, got a MaskedArray, whose mask would be lost"
+        )
     if cnp.PyArray_NDIM(array) != ndim:
         raise ValueError(f"{label(name, index)} must have {ndim} dimension{'s' * (ndim > 1)}, got {array.ndim}")
     if not cnp.PyArray_IS_C_CONTIGUOUS(array):

@@ -61,7 +61,7 @@ cdef class Plan:
 
     cdef object prepare(self, bint encode, table, gradient_size, message_size, dtype, message_dtype, num_threads):
         cdef str name = "coefficients" if encode else "weights"
-        cdef int type, threads = check_threads(num_threads)
+        cdef int type, kind, message_kind, threads = check_threads(num_threads)
         cdef Py_ssize_t length, stride, parts, count
         # Convert first: a conversion may run foreign code, which must not see a half-made plan.
         dtype, message_dtype = np.dtype(dtype), message_type(dtype if message_dtype is None else message_dtype)
@@ -73,7 +73,8 @@ cdef class Plan:
             ) from None
         type = plan_type(dtype, message_dtype)
         check_array(name, -1, table, 2)
-        if cnp.PyArray_TYPE(table) != dtype.num:
+        kind, message_kind = dtype.num, message_dtype.num
+        if cnp.PyArray_TYPE(table) != kind:
             raise TypeError(f"{name} must be {dtype} as dtype is, got {table.dtype}")
         parts, count = cnp.PyArray_DIMS(table)[encode], cnp.PyArray_DIMS(table)[not encode]
         if parts == 0 or count == 0:
@@ -89,9 +90,7 @@ cdef class Plan:
             self.dtype, self.message_dtype, self.num_threads = dtype, message_dtype, num_threads
             self.n_inputs, self.parts, self.gradient_size, self.message_size = count, parts, length, stride
             self.in_size, self.out_size = (length, stride) if encode else (stride, length)
-            self.in_kind, self.out_kind = (
-                (dtype.num, message_dtype.num) if encode else (message_dtype.num, dtype.num)
-            )
+            self.in_kind, self.out_kind = (kind, message_kind) if encode else (message_kind, kind)
             self.in_bytes = self.in_size * cnp.PyArray_DescrFromType(self.in_kind).itemsize
             self.out_bytes = self.out_size * cnp.PyArray_DescrFromType(self.out_kind).itemsize
             self.threads = threads

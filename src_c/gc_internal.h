@@ -54,8 +54,8 @@ struct gc_plan {
 };
 
 /* Run a plan for positions [start, end); the arguments have been checked. */
-typedef void gc_kernel(const struct gc_plan *plan, const void *const *buffers, void *out, bool accumulate,
-                       size_t start, size_t end);
+typedef void gc_kernel(const struct gc_plan *plan, const void *const *buffers, void *out, bool accumulate, size_t start,
+                       size_t end);
 
 /* The kernels of a level, by enum gc_op. */
 extern gc_kernel *const gc_kernels_base[GC_N_OPS];
@@ -68,8 +68,8 @@ gc_kernel *const *gc_level_kernels(void);
 
 /* Prepare a plan in `memory`, where that is large enough, or else in memory of its own, which is then what
  * *plan points to. */
-int gc_plan_make(struct gc_plan **plan, void *memory, size_t memory_size, enum gc_op op, bool encode,
-                 const void *table, size_t n, size_t parts, size_t stride, size_t length);
+int gc_plan_make(struct gc_plan **plan, void *memory, size_t memory_size, enum gc_op op, bool encode, const void *table,
+                 size_t n, size_t parts, size_t stride, size_t length);
 
 /* Run a kernel over [0, plan->stride) in several threads. */
 void gc_threads_run(gc_kernel *kernel, const struct gc_plan *plan, const void *const *buffers, void *out,

@@ -50,16 +50,10 @@ static int has_level(int level)
     return (state & 0xe6) == 0xe6 && (b & all) == all; /* also the masks, and all of zmm */
 }
 #else
-static int has_level(int level)
-{
-    return level == GC_LEVEL_NEON; /* part of every 64-bit ARM processor */
-}
+static int has_level(int level) { return level == GC_LEVEL_NEON; /* part of every 64-bit ARM processor */ }
 #endif
 
-const char *gc_level_name(int level)
-{
-    return level >= 0 && level < GC_N_LEVELS ? levels[level].name : NULL;
-}
+const char *gc_level_name(int level) { return level >= 0 && level < GC_N_LEVELS ? levels[level].name : NULL; }
 
 int gc_level_available(int level)
 {
@@ -90,7 +84,4 @@ int gc_level_force(int level)
     return GC_OK;
 }
 
-gc_kernel *const *gc_level_kernels(void)
-{
-    return levels[gc_level_current()].kernels;
-}
+gc_kernel *const *gc_level_kernels(void) { return levels[gc_level_current()].kernels; }

@@ -130,10 +130,6 @@ static inline void copy_short(void *to, const void *from, size_t n)
 #include "gc_kernel_body.h"
 
 gc_kernel *const GC_PASTE(gc_kernels_, GC_LEVEL)[GC_N_OPS] = {
-    [GC_OP_F32] = run_f32,
-    [GC_OP_F64] = run_f64,
-    [GC_OP_TO_F16] = run_to_f16,
-    [GC_OP_TO_BF16] = run_to_bf16,
-    [GC_OP_FROM_F16] = run_from_f16,
-    [GC_OP_FROM_BF16] = run_from_bf16,
+    [GC_OP_F32] = run_f32,         [GC_OP_F64] = run_f64,           [GC_OP_TO_F16] = run_to_f16,
+    [GC_OP_TO_BF16] = run_to_bf16, [GC_OP_FROM_F16] = run_from_f16, [GC_OP_FROM_BF16] = run_from_bf16,
 };

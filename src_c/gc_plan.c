@@ -101,8 +101,8 @@ static size_t decode_tiles(const struct problem *p, struct arena *arena, struct 
         const size_t first = count * tile / n_tiles, rows = count * (tile + 1) / n_tiles - first;
         char *weights = take(arena, n * rows, p->itemsize);
 
-        tiles[tile] = (struct gc_tile){
-            .rows = rows, .n = n, .streams = streams, .weights = weights, .same_streams = tile > 0};
+        tiles[tile] =
+            (struct gc_tile){.rows = rows, .n = n, .streams = streams, .weights = weights, .same_streams = tile > 0};
         for (size_t r = 0; r < rows; r++) tiles[tile].row[r] = members[first + r] * p->stride;
         for (size_t k = 0; k < n; k++)
             for (size_t r = 0; r < rows; r++, weights += p->itemsize)
@@ -149,8 +149,8 @@ static size_t out_bytes(enum gc_op op)
 
 static bool fits(size_t a, size_t b, size_t itemsize) { return b == 0 || a <= SIZE_MAX / 4 / itemsize / b; }
 
-int gc_plan_make(struct gc_plan **plan, void *memory, size_t memory_size, enum gc_op op, bool encode,
-                 const void *table, size_t n, size_t parts, size_t stride, size_t length)
+int gc_plan_make(struct gc_plan **plan, void *memory, size_t memory_size, enum gc_op op, bool encode, const void *table,
+                 size_t n, size_t parts, size_t stride, size_t length)
 {
     if (parts == 0)
         return GC_ERR_PARTS;

@@ -13,10 +13,7 @@ static _Atomic int default_threads = 1;
 /* Threads get whole multiples of this many positions. */
 #define GC_CHUNK ((size_t)1024)
 
-int gc_threads_default(void)
-{
-    return atomic_load_explicit(&default_threads, memory_order_relaxed);
-}
+int gc_threads_default(void) { return atomic_load_explicit(&default_threads, memory_order_relaxed); }
 
 int gc_threads_set_default(int num_threads)
 {
@@ -31,20 +28,11 @@ int gc_threads_set_default(int num_threads)
 /* The threads of OpenMP do not survive a fork, and GNU's waits for them for ever. */
 static _Atomic int forked = 0;
 
-static void in_child(void)
-{
-    atomic_store_explicit(&forked, 1, memory_order_relaxed);
-}
+static void in_child(void) { atomic_store_explicit(&forked, 1, memory_order_relaxed); }
 
-__attribute__((constructor)) static void watch_forks(void)
-{
-    pthread_atfork(NULL, NULL, in_child);
-}
+__attribute__((constructor)) static void watch_forks(void) { pthread_atfork(NULL, NULL, in_child); }
 
-int gc_threads_available(void)
-{
-    return !atomic_load_explicit(&forked, memory_order_relaxed);
-}
+int gc_threads_available(void) { return !atomic_load_explicit(&forked, memory_order_relaxed); }
 
 int gc_threads_for(size_t bytes, int num_threads)
 {

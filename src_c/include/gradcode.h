@@ -121,8 +121,7 @@ GC_API int gc_threads_for(size_t bytes, int num_threads);
  * @pre The message overlaps no input; all buffers are aligned to their element type.
  */
 GC_API int gc_encode_f32(const float *coefficients, size_t n_gradients, size_t parts, size_t stride,
-                         const float *const *gradients, size_t length, float *message, unsigned flags,
-                         int num_threads);
+                         const float *const *gradients, size_t length, float *message, unsigned flags, int num_threads);
 /** As gc_encode_f32, in double precision. */
 GC_API int gc_encode_f64(const double *coefficients, size_t n_gradients, size_t parts, size_t stride,
                          const double *const *gradients, size_t length, double *message, unsigned flags,
@@ -164,8 +163,7 @@ GC_API int gc_decode_f16(const float *weights, size_t n_messages, size_t parts, 
                          const uint16_t *const *messages, size_t length, float *out, unsigned flags, int num_threads);
 /** As gc_decode_f32, from messages in bfloat16; the sum is made in float. */
 GC_API int gc_decode_bf16(const float *weights, size_t n_messages, size_t parts, size_t stride,
-                          const uint16_t *const *messages, size_t length, float *out, unsigned flags,
-                          int num_threads);
+                          const uint16_t *const *messages, size_t length, float *out, unsigned flags, int num_threads);
 
 /**
  * A prepared encode or decode: coefficients and sizes checked and laid out once, for any number of runs.
@@ -180,8 +178,8 @@ GC_API int gc_plan_encode(gc_plan **plan, int type, const void *coefficients, si
                           size_t stride, size_t length);
 
 /** Prepare a decode; arguments as for gc_decode_f32, the weights in the type of the gradient, copied. */
-GC_API int gc_plan_decode(gc_plan **plan, int type, const void *weights, size_t n_messages, size_t parts,
-                          size_t stride, size_t length);
+GC_API int gc_plan_decode(gc_plan **plan, int type, const void *weights, size_t n_messages, size_t parts, size_t stride,
+                          size_t length);
 
 /**
  * @brief Encode or decode on these buffers.

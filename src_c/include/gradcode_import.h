@@ -42,11 +42,9 @@ struct gc_api {
     int (*encode_f32)(const float *coefficients, size_t n_gradients, size_t parts, size_t stride,
                       const float *const *gradients, size_t length, float *message, unsigned flags, int num_threads);
     int (*encode_f64)(const double *coefficients, size_t n_gradients, size_t parts, size_t stride,
-                      const double *const *gradients, size_t length, double *message, unsigned flags,
-                      int num_threads);
+                      const double *const *gradients, size_t length, double *message, unsigned flags, int num_threads);
     int (*encode_f16)(const float *coefficients, size_t n_gradients, size_t parts, size_t stride,
-                      const float *const *gradients, size_t length, uint16_t *message, unsigned flags,
-                      int num_threads);
+                      const float *const *gradients, size_t length, uint16_t *message, unsigned flags, int num_threads);
     int (*encode_bf16)(const float *coefficients, size_t n_gradients, size_t parts, size_t stride,
                        const float *const *gradients, size_t length, uint16_t *message, unsigned flags,
                        int num_threads);
