@@ -41,16 +41,16 @@ def encode(coefficients, gradients, out, bint accumulate=False, num_threads=None
     Parameters
     ----------
     coefficients : ndarray, shape (k, m)
-        Row j holds the coefficients of the m blocks of gradient j; a zero skips the block, unread.
+        Row j holds the coefficients of the m blocks of gradient j; the block of a zero is not read.
     gradients : list or tuple of ndarray, shape (l,)
         The k gradients, in separate buffers.
     out : ndarray, shape (L,)
-        The message; m * L must be at least l. Of the type of the gradients; or float16, or uint16 for bfloat16, where
-        these are float32.
+        The message; m * L must be at least l. It has the type of the gradients; if that is float32, it may also be
+        float16, or uint16 for bfloat16.
     accumulate : bool, default False
-        Complete the sum, then add it to `out`, instead of overwriting `out`; not in 16 bits.
+        Add the complete sum to `out` instead of overwriting `out`. Not possible with messages of 16 bits.
     num_threads : int, optional
-        At most so many threads; by default the number set for the process.
+        Use at most this many threads; by default the number set for the process.
 
     Returns
     -------
@@ -110,16 +110,16 @@ def decode(weights, messages, out, bint accumulate=False, num_threads=None):
     Parameters
     ----------
     weights : ndarray, shape (m, S)
-        Row u holds the weights of the S messages in block u; a zero skips the message for that row.
+        Row u holds the weights of the S messages in block u; the message of a zero is not read for that row.
     messages : list or tuple of ndarray, shape (L,)
-        The S messages, in separate buffers: of the type of `out`; or float16, or uint16 for bfloat16, where that is
-        float32.
+        The S messages, in separate buffers. They have the type of `out`; if that is float32, they may also be float16,
+        or uint16 for bfloat16.
     out : ndarray, shape (l,)
         The gradient; m * L must be at least l.
     accumulate : bool, default False
-        Complete the sum, then add it to `out`, instead of overwriting `out`.
+        Add the complete sum to `out` instead of overwriting `out`.
     num_threads : int, optional
-        At most so many threads; by default the number set for the process.
+        Use at most this many threads; by default the number set for the process.
 
     Returns
     -------
@@ -151,7 +151,7 @@ def decode(weights, messages, out, bint accumulate=False, num_threads=None):
     try:
         stride = collect("messages", held, in_kind, out, buffers)
         if count == 0:
-            stride = length  # no message tells it, and zeros are the same with any
+            stride = length  # there is no message to take it from, and the result is zero with any
         if stride < length // parts + (length % parts != 0):
             raise ValueError(
                 f"messages[0] must have at least {length // parts + (length % parts != 0)} elements for "

@@ -43,7 +43,7 @@ def level():
 
 
 def levels():
-    """Return the names of all levels that there are, on any processor."""
+    """Return the names of all levels, of all processors."""
     return tuple(gc_level_name(i).decode("ascii") for i in range(GC_N_LEVELS))
 
 
@@ -64,24 +64,24 @@ def force_level(name):
 
 
 def num_threads():
-    """Return the number of threads of calls that name none."""
+    """Return the number of threads of calls without `num_threads`."""
     return gc_threads_default()
 
 
 def set_num_threads(count):
-    """Let calls that name no number use up to `count` threads, in the whole process."""
+    """Let calls without `num_threads` use up to `count` threads, in the whole process."""
     if count is None:
         raise TypeError("count must be an integer of at least 1, got None")
     check(gc_threads_set_default(check_threads(count, "count")))
 
 
 def threads_available():
-    """Return whether several threads can be used: not without OpenMP, and not after a fork."""
+    """Return whether several threads can be used: this needs OpenMP, and is lost after a fork."""
     return bool(gc_threads_available())
 
 
 def threads_for(size_t n_bytes, count=None):
-    """Return the number of threads that a call takes which reads and writes `n_bytes`."""
+    """Return the number of threads that a call uses if it reads and writes `n_bytes`."""
     return gc_threads_for(n_bytes, check_threads(count, "count"))
 
 
@@ -161,7 +161,8 @@ cdef extern from *:
     """
     #include "gradcode_import.h"
 
-    /* For modules written in C, which find it through gc_import(); the text of a status is in another extension. */
+    /* For modules written in C, which find it by gc_import().  The function for the text of a status is in another
+     * extension, and is added below. */
     static struct gc_api gc_core_functions = {
         .version = GC_API_VERSION,
         .size = sizeof(struct gc_api),

@@ -1,5 +1,5 @@
 # cython: freethreading_compatible=True
-"""The one gate from a C status to a Python exception."""
+"""Turn a C status into a Python exception."""
 
 from gc_core.c_api cimport GC_N_STATUS, GC_OK, gc_status_message
 

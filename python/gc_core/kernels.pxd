@@ -1,4 +1,5 @@
-# The kernels for other Cython modules; see gradcode.h for the arguments.  A status other than GC_OK raises KernelError.
+# The kernels for other Cython modules; gradcode.h describes the arguments.  A status other than GC_OK raises
+# KernelError.
 
 from libc.stdint cimport uint16_t
 
