@@ -1,9 +1,9 @@
 # cython: freethreading_compatible=True
 """Solve the linear systems of the survivors: all groups in one call, by LAPACK, without the GIL.
 
-For each group, A = G[:, S]^T has a row per surviving message and a column per block.  A pivoted QR gives A P = Q R.  The
-small matrix R has the singular values of A, which give rank and condition.  If the rank is full, the weights are the
-pseudoinverse A^+ = P R^{-1} Q^T: least squares over all messages at hand.
+For each group, A = G[:, S]^T has a row per surviving message and a column per block.  A pivoted QR gives A P = Q R.
+The small matrix R has the singular values of A, which give rank and condition.  If the rank is full, the weights are
+the pseudoinverse A^+ = P R^{-1} Q^T: least squares over all messages at hand.
 """
 
 import operator

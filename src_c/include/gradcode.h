@@ -32,11 +32,11 @@ enum gc_status {
     GC_ERR_PARTS,     /**< parts is zero */
     GC_ERR_SIZE,      /**< parts*stride is less than length */
     GC_ERR_OVERFLOW,  /**< a product of the sizes does not fit in size_t */
-    GC_ERR_FLAGS,     /**< an unknown flag is set, or one that this operation does not take */
+    GC_ERR_FLAGS,     /**< an unknown flag is set, or one that this operation does not allow */
     GC_ERR_LEVEL,     /**< no such level, or one that this processor lacks */
     GC_ERR_TYPE,      /**< no such combination of element types */
     GC_ERR_MEMORY,    /**< no memory for a plan */
-    GC_ERR_THREADS,   /**< a negative number of threads, or none as the default */
+    GC_ERR_THREADS,   /**< a negative number of threads, or zero as the default */
     GC_N_STATUS       /**< the number of statuses; not a status */
 };
 
@@ -167,8 +167,8 @@ GC_API int gc_decode_bf16(const float *weights, size_t n_messages, size_t parts,
 /**
  * A prepared encode or decode: coefficients and sizes are checked and laid out once, for any number of runs.
  *
- * Several threads may run one plan at once.  The functions above make a plan for each call, on the stack if it is small.
- * With thousands of coefficients they call malloc, which can fail (GC_ERR_MEMORY).
+ * Several threads may run one plan at once.  The functions above make a plan for each call, on the stack if it is
+ * small.  With thousands of coefficients they call malloc, which can fail (GC_ERR_MEMORY).
  */
 typedef struct gc_plan gc_plan;
 
