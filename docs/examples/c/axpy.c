@@ -1,11 +1,11 @@
-/* An extension module in C on the kernels of the installed gc_core, without linking to anything:
+/* An extension module in C that uses the kernels of the installed gc_core, without linking to anything:
  *
  *   cc -std=c11 -O2 -shared -fPIC $(python3-config --includes) \
  *       -I"$(python3 -c 'import gc_core; print(gc_core.get_include())')" \
  *       docs/examples/c/axpy.c -o axpy$(python3-config --extension-suffix)
  *
- * axpy(weight, x, out) adds weight * x to out, both contiguous and of float32: a decode of one message that is added
- * to the output. */
+ * axpy(weight, x, out) adds weight * x to out; both are contiguous and of float32.  This is a decode of one message,
+ * added to the output. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
