@@ -1,4 +1,4 @@
-"""The cost of a call itself, at tiny sizes, where it is most of the time; ``nothing`` calls a builtin."""
+"""Time calls at tiny sizes, where the call itself dominates; ``nothing`` is a builtin that does nothing."""
 
 import pytest
 

@@ -80,7 +80,7 @@ def test_an_extension_in_c(axpy, rng, size):
 @needs_examples
 def test_an_extension_in_c_refuses(axpy):
     four, three = np.zeros(4, np.float32), np.zeros(3, np.float32)
-    with pytest.raises(ValueError, match=r"^x must have 16 bytes as out has, got 12$"):
+    with pytest.raises(ValueError, match=r"^x must have 16 bytes like out, got 12$"):
         axpy(1, three, four)
     with pytest.raises(TypeError, match=r"^x must be float32, got format d$"):
         axpy(1, np.zeros(4), four)
@@ -99,7 +99,7 @@ def test_a_module_in_cython(tmp_path, rng):
     out = np.empty(1001, np.float32)
     mean(vectors, out)
     assert np.array_equal(out, sum(vectors) / 4)  # exact: small integers, and a power of two
-    with pytest.raises(ValueError, match=r"^vectors\[1\] must have 1001 elements as out has, got 1$"):
+    with pytest.raises(ValueError, match=r"^vectors\[1\] must have 1001 elements like out, got 1$"):
         mean([vectors[0], np.zeros(1, np.float32)], out)
 
 

@@ -1,6 +1,6 @@
-/* What the machine can do at best: move so many bytes, multiply and add in registers.
+/* The limits of the machine: loops that move bytes, and loops that multiply and add in registers.
  *
- * Compiled when a report is made, for this processor (floor.py).  Lines are cache lines of 64 bytes. */
+ * floor.py compiles this file for the processor at hand.  Lines are cache lines of 64 bytes. */
 #include <stddef.h>
 #include <stdint.h>
 #ifdef __SSE2__
@@ -8,12 +8,12 @@
 #endif
 
 #if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wpsabi"  /* lines are passed between inline functions only */
+#pragma GCC diagnostic ignored "-Wpsabi"  /* only inline functions pass lines */
 #endif
 
 typedef int64_t line __attribute__((vector_size(64), may_alias));
 
-enum { WRITTEN_AT_ONCE = 16 };  /* lines between two looks at the input: reading and writing must overlap */
+enum { WRITTEN_AT_ONCE = 16 };  /* lines written between two reads, so that reading and writing overlap */
 
 static inline void store(line *out, line value, int nontemporal)
 {
@@ -29,7 +29,7 @@ static inline void store(line *out, line value, int nontemporal)
         return;
     }
 #endif
-    (void)nontemporal;  /* elsewhere all stores are normal ones */
+    (void)nontemporal;  /* without SSE2 all stores are normal */
     *out = value;
 }
 
@@ -59,7 +59,7 @@ static inline line read_four(const line *in, size_t gap, size_t n)
     return a ^ b ^ c ^ d;
 }
 
-/* Read n_read lines, as one stream or four, and write n_write, a share of each in turn. */
+/* Read n_read lines, as one stream or four, and write n_write lines, alternating between reads and writes. */
 static inline void move(const line *in, size_t n_read, line *out, size_t n_write, int four, int nontemporal)
 {
     size_t steps = n_write / WRITTEN_AT_ONCE + 1, gap = n_read / 4;
@@ -79,10 +79,10 @@ static inline void move(const line *in, size_t n_read, line *out, size_t n_write
     }
     if (four)
         value ^= read_one(in + 3 * gap, n_read - 4 * gap);
-    __asm__ volatile("" : : "m"(value) : "memory");  /* what was read is used, as far as the compiler knows */
+    __asm__ volatile("" : : "m"(value) : "memory");  /* makes the compiler keep the reads */
 }
 
-/* The share of thread t. */
+/* Move the share of thread t. */
 static void move_share(const line *in, size_t n_read, line *out, size_t n_write, int four, int nontemporal, size_t t,
                        size_t threads)
 {
@@ -107,7 +107,7 @@ static void move_share(const line *in, size_t n_read, line *out, size_t n_write,
 #endif
 }
 
-/* Move `repeat` times, split over the threads; n_read and n_write are in lines, buffers aligned to one. */
+/* Move `repeat` times, split over the threads. n_read and n_write count lines; buffers are aligned to a line. */
 void floor_move(const void *in, size_t n_read, void *out, size_t n_write, int four, int nontemporal, int threads,
                 size_t repeat)
 {
@@ -125,7 +125,7 @@ void floor_move(const void *in, size_t n_read, void *out, size_t n_write, int fo
     }
 }
 
-/* Multiply and add in registers of BYTES bytes: two operations for each element, twelve chains at once. */
+/* Multiply and add in registers of BYTES bytes: two operations per element, in twelve independent chains. */
 #ifdef BYTES
 #define CHAINS(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11)
 #define START(i) vector a##i = factor + (i);

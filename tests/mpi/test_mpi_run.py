@@ -27,6 +27,10 @@ def test_ranks_started_differently_find_out():
     assert_passed(run_ranks(4, "agreement"))
 
 
+def test_every_rank_has_the_result_where_it_is_asked_for():
+    assert_passed(run_ranks(4, "sharing"))
+
+
 def test_long_messages_travel_in_pieces_and_end_early():
     assert_passed(run_ranks(5, "pieces"))
 

@@ -14,7 +14,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from gradcode.datasets.loading import load, load_digits
+from gradcode.datasets.loading import load
 from gradcode.datasets.source import Source
 from gradcode.linear.losses import LOSSES
 from gradcode.linear.objective import batch_of, regularised
@@ -44,7 +44,7 @@ def parameters_of(directory):
 
 @pytest.fixture(scope="module")
 def digits():
-    return load_digits()
+    return load(Source())
 
 
 def test_the_default_run_learns_the_digits(tmp_path, digits):
@@ -155,7 +155,7 @@ def test_lbfgs_reaches_the_objective_of_one_process(tmp_path):
     completed = train("--output", out, *STRAGGLER, *options, "--tolerance", 1e-8)
     assert completed.returncode == 0, completed.stderr
     _, expected = alone(optimiser="lbfgs", iterations=300, regularisation=1)
-    data = load_digits()
+    data = load(Source())
     value, vector = LOSSES["logistic"].value_and_gradient(parameters_of(out), data.train_X, data.train_y)
     reached, _ = regularised(value, vector, parameters_of(out), 1)
     assert abs(reached - expected) <= 1e-8 * expected

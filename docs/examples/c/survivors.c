@@ -1,5 +1,5 @@
-/* A program in plain C, compiled with the sources of the kernels.  Each of three workers sends a message of half the
- * gradient's length; the messages of any two workers are enough.
+/* A program in plain C, compiled together with the kernels. Each of three workers sends a message of half the gradient's
+ * length, and any two messages suffice to decode.
  *
  * In the source tree:
  *   cc -std=c11 -O3 -Isrc_c/include docs/examples/c/survivors.c src_c/gc_*.c -o survivors && ./survivors
@@ -11,7 +11,7 @@
 
 enum { LENGTH = 9, PARTS = 2, STRIDE = 5, WORKERS = 3 }; /* the second block is one element short */
 
-/* A status other than GC_OK means wrong arguments, or no memory. */
+/* Any status but GC_OK means wrong arguments or lack of memory. */
 static void check(int status)
 {
     if (status != GC_OK) {

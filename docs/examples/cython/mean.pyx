@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""A Cython module that uses the kernels of the installed gc_core: cimport finds them, and nothing is linked.
+"""A Cython module that uses the kernels of the installed gc_core. It cimports them and links to nothing.
 
     cython mean.pyx
     cc -O2 -shared -fPIC $(python3-config --includes) \
@@ -27,7 +27,7 @@ def mean(list vectors not None, float[::1] out not None):
         for i in range(n):
             view = vectors[i]
             if <size_t>view.shape[0] != length:
-                raise ValueError(f"vectors[{i}] must have {length} elements as out has, got {view.shape[0]}")
+                raise ValueError(f"vectors[{i}] must have {length} elements like out, got {view.shape[0]}")
             if &view[0] < &out[0] + length and &out[0] < &view[0] + length:
                 raise ValueError(f"out must not overlap vectors[{i}], but they share memory")
             views.append(view)

@@ -1,6 +1,6 @@
-"""The parameters after 50 rounds are those of the same optimiser in one process, whoever straggled.
+"""After 50 rounds the parameters equal those of the same optimiser in one process, regardless of stragglers.
 
-Arguments: none; the number of workers is that of the ranks, less the master.
+It takes no arguments; there is one worker fewer than there are ranks.
 """
 
 import itertools
@@ -84,5 +84,5 @@ if MPI.COMM_WORLD.rank == 0:
         print(f"{name}: relative error {error:.1e}, {late} late answers")
     assert len(results) == 2 * len(shapes)
     assert all(error < 1e-10 for _, error, _ in results), results
-    assert sum(late for *_, late in results) > 0, "nobody straggled, so nothing was tested"
+    assert sum(late for *_, late in results) > 0, "there was no straggler, so nothing was tested"
     print("passed")
