@@ -1,4 +1,4 @@
-"""Time calls at tiny sizes, where the call itself dominates; ``nothing`` is a compiled method that does nothing."""
+"""Time calls at tiny sizes, where the call itself dominates; ``nothing`` is a builtin that does nothing."""
 
 import pytest
 

@@ -5,8 +5,6 @@
     cc -O2 -shared -fPIC $(python3-config --includes) \
         -I"$(python3 -c 'import gc_core; print(gc_core.get_include())')" \
         mean.c -o mean$(python3-config --extension-suffix)
-
-If gc_core is installed in editable mode, pass `-I DIRECTORY` to Cython, the directory that contains gc_core.
 """
 
 from libc.stdlib cimport free, malloc
