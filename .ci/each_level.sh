@@ -7,7 +7,7 @@ source=$1
 work=$(python -c 'import tempfile; print(tempfile.mkdtemp())')
 trap 'python -c "import shutil, sys; shutil.rmtree(sys.argv[1])" "$work"' EXIT
 
-# Away from the source tree, which would hide the installed package.
+# In a folder of their own: tests that look for files of the source tree skip there.
 python - "$source" "$work" <<'PYTHON'
 import shutil, sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Add a decoded gradient to a sum, and build a message from one gradient at a time."""
+"""Time adding a decoded gradient to a sum, and building a message from one gradient at a time."""
 
 import pytest
 

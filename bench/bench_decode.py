@@ -1,4 +1,4 @@
-"""Decode: one gradient from messages in separate buffers, beside other libraries on the same data."""
+"""Time the decode of one gradient from messages in separate buffers, against other libraries on the same data."""
 
 import pytest
 

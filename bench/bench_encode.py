@@ -1,4 +1,4 @@
-"""Encode: one message from one or several gradients in separate buffers, beside other libraries on the same data."""
+"""Time the encode of one message from gradients in separate buffers, against other libraries on the same data."""
 
 import pytest
 

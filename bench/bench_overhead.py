@@ -1,4 +1,4 @@
-"""What a call costs at tiny sizes, where it is all that counts; ``nothing`` is a compiled method that does nothing."""
+"""Time calls at tiny sizes, where the call itself dominates; ``nothing`` is a builtin that does nothing."""
 
 import pytest
 

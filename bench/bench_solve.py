@@ -1,4 +1,4 @@
-"""Solve: the decoding weights of all groups, beside NumPy and SciPy on the same systems."""
+"""Time the solve for the decoding weights of all groups, against NumPy and SciPy on the same systems."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def solve_gradcode(generators, survivors):
 
 
 def solve_numpy_batched(generators, survivors):
-    """All groups in one call: possible only where they have equally many survivors."""
+    """Solve for all groups in one call. This needs the same number of survivors in every group."""
     return np.linalg.pinv(np.stack([g[:, s].T for g, s in zip(generators, survivors, strict=True)]))
 
 

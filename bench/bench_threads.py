@@ -1,4 +1,4 @@
-"""Threads: the same decode with one and with two, on either side of the size from which two are taken."""
+"""Time the same decode with one thread and with two, below and above the size from which the kernels use two."""
 
 import os
 
@@ -13,11 +13,11 @@ MEGABYTES = (1, 4, 8, 16, 32, 64)
 SHAPE = (4, 8)
 
 
-@pytest.mark.skipif(not cpu.threads_available() or (os.cpu_count() or 1) < 2, reason="there is one thread only")
+@pytest.mark.skipif(not cpu.threads_available() or (os.cpu_count() or 1) < 2, reason="only one thread is available")
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("megabytes", MEGABYTES)
 def bench_threads(measure, rng, megabytes, threads):
-    """Below eight megabytes both rows are one thread's: that is the rule."""
+    """Below eight megabytes both rows run one thread, because the kernels start no second one there."""
     parts, n_messages = SHAPE
     stride = int(megabytes * 2**20) // 4 // (parts + n_messages) // 16 * 16
     messages = [rng.standard_normal(stride, dtype=np.float32) for _ in range(n_messages)]

@@ -1,4 +1,4 @@
-"""Options and shared parts of the benchmarks."""
+"""Options and fixtures of the benchmarks."""
 
 import functools
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-# The package `bench` is not installed; last, so that what is installed comes first.
+# The package `bench` is not installed. Its folder comes last, so that installed packages are found first.
 sys.path.append(str(Path(__file__).parents[1]))
 
 import gc_core
@@ -21,7 +21,7 @@ HUGE_CASES = [decode((4, 20), HUGE), encode((1, 4), HUGE)]
 
 def pytest_addoption(parser):
     parser.addoption("--large", action="store_true", help="also run gradients of 1e5 and 1e7 elements")
-    parser.addoption("--huge", action="store_true", help="also run gradients of 1e8 elements, of a few shapes")
+    parser.addoption("--huge", action="store_true", help="also run gradients of 1e8 elements, for a few shapes")
 
 
 def pytest_report_header():
@@ -41,7 +41,7 @@ def rng():
 
 @pytest.fixture
 def measure(benchmark):
-    """Time a call; the bytes that it must at least read and write give its bandwidth."""
+    """Time a call. Its bandwidth counts the bytes that it must at least read and write."""
 
     def run(group, call, n_bytes):
         benchmark.group = group
@@ -56,7 +56,7 @@ def measure(benchmark):
 
 @functools.lru_cache(maxsize=1)
 def prepared(case):
-    """Return the calls of all contenders on the same data, which agree."""
+    """Return the calls of all contenders on the same data, after a check that their results agree."""
     data = contenders.make(case)
     calls = contenders.contenders(case, data)
     contenders.check(case, data, calls)
@@ -65,14 +65,14 @@ def prepared(case):
 
 @pytest.fixture
 def contend(measure):
-    """Time one contender of a case; skip those that cannot run it, or whose library is not installed."""
+    """Time one contender of a case. Skip it if it cannot run the case or its library is not installed."""
 
     def run(case, name):
         if case.size == HUGE and case not in HUGE_CASES:
-            pytest.skip("1e8 elements take seconds: a few shapes only")
+            pytest.skip("1e8 elements take seconds, so only a few shapes run")
         calls = prepared(case)
         if name not in calls:
-            pytest.skip(f"no {name} here")
+            pytest.skip(f"{name} cannot run this case, or is not installed")
         measure(case.name, calls[name], case.n_bytes)
 
     return run

@@ -1,7 +1,7 @@
-"""How many digits codes and schemes lose, and what decoding costs: ``python -m bench.stability`` writes the report.
+"""Report how accurate codes and schemes are, and what decoding costs: ``python -m bench.stability``.
 
-Tables and figures go into bench/results/stability/. ``--quick`` looks at fewer sets, to try it out. Random numbers are
-seeded, so that errors come out the same again; seconds are those of the machine.
+Tables and figures are written to bench/results/stability/. ``--quick`` tries it out with fewer sets. Random numbers are
+seeded, so the errors are reproducible; the seconds depend on the machine.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from gradcode import (
     codes,
     condition_bound,
 )
-from gradcode.codes.conditioning import conditions_of, survey
+from gradcode.codes.conditioning import conditions_of, search_sets
 from gradcode.errors import CodeParameterError, GradCodeWarning
 from gradcode.reports.drawing import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, WIDTH, save_figure, style
 from gradcode.schemes.scale import SLOW_SYSTEM
@@ -54,7 +54,7 @@ CODES += [(8, 6), (10, 6), (12, 6), (16, 6), (10, 8), (12, 8), (16, 8), (20, 8),
 
 
 class Errors(NamedTuple):
-    """Relative errors of decoded sums: of half of the sets, and of the worst."""
+    """Relative errors of decoded sums: the median over the sets of survivors, and the worst."""
 
     typical: float
     worst: float
@@ -64,7 +64,7 @@ class Errors(NamedTuple):
 
 
 def schemes_of(n: int, d: int, s: int, m: int) -> Iterator[tuple[str, Callable[[], GradientCode]]]:
-    """The schemes to compare at one (n, d, s, m), where they exist."""
+    """Yield the schemes that exist for (n, d, s, m), by name."""
     for nodes in ("published", "integer", "equispaced", "chebyshev", "gaussian", "harmonic"):
         if nodes != "harmonic" or m % 2 == 0:
             yield f"Ye-Abbe {nodes}", lambda nodes=nodes: YeAbbe(n, d, s, m, nodes, max_condition=math.inf)
@@ -77,7 +77,7 @@ def schemes_of(n: int, d: int, s: int, m: int) -> Iterator[tuple[str, Callable[[
 
 
 def patterns(scheme: GradientCode, count: int) -> list[list[int]]:
-    """Sets of survivors: neighbours missing, in the order of the workers, and random ones."""
+    """Return sets of survivors: first those where s neighbours are missing, then random ones."""
     n, s = scheme.n_workers, scheme.stragglers
     rng = np.random.default_rng([n, s])
     lost = [[(start + i) % n for i in range(s)] for start in range(0, n, max(1, n // 20))]
@@ -86,7 +86,7 @@ def patterns(scheme: GradientCode, count: int) -> list[list[int]]:
 
 
 def errors_of(scheme: GradientCode, dtype: str, count: int, disparity: float = 1.0) -> Errors:
-    """Relative l2 errors of the decoded sum, against the exact one in extended precision."""
+    """Return relative l2 errors of the decoded sum; the reference is a sum in extended precision."""
     n, k = scheme.n_workers, scheme.n_subsets
     rng = np.random.default_rng([n, k])
     gradients = rng.standard_normal((k, SIZE))
@@ -108,7 +108,7 @@ def errors_of(scheme: GradientCode, dtype: str, count: int, disparity: float = 1
             decoder = scheme.decoder(SIZE, dtype)
         for worker in survivors:
             decoder.add(worker, messages[worker])
-        if not decoder.settle():
+        if not decoder.accept_any_condition():
             found.append(math.inf)
             continue
         found.append(float(np.linalg.norm(decoder.result() - exact) / np.linalg.norm(exact)))
@@ -116,7 +116,7 @@ def errors_of(scheme: GradientCode, dtype: str, count: int, disparity: float = 1
 
 
 def plain_sum(n: int, dtype: str, disparity: float = 1.0) -> float:
-    """Relative error of adding n gradients one after the other."""
+    """Return the relative error of adding n gradients one after the other."""
     rng = np.random.default_rng([n, n])
     gradients = rng.standard_normal((n, SIZE))
     if disparity > 1:
@@ -133,7 +133,7 @@ def plain_sum(n: int, dtype: str, disparity: float = 1.0) -> float:
 
 
 def powers_error(n: int, d: int, s: int, m: int, count: int) -> Errors:
-    """Ye and Abbe as published, decoded as published: solving for the survivors' powers, in float64."""
+    """Return the errors of Ye and Abbe's published decoder, which solves a system in powers of nodes, in float64."""
     scheme = YeAbbe(n, d, s, m, "published", max_condition=math.inf)
     positive = 1 + np.arange(n // 2) / 2
     nodes = np.concatenate([-positive[::-1], [0.0] * (n % 2), positive])
@@ -156,14 +156,15 @@ def powers_error(n: int, d: int, s: int, m: int, count: int) -> Errors:
 
 
 def schemes_table(count: int) -> list[str]:
-    """Errors of all schemes, in both types."""
+    """Return a table of the errors of all schemes, in both types."""
     lines = [
         "## Schemes",
         "",
-        f"Relative l2 error of the decoded sum, typical / worst over {count} random sets of n − s survivors and those "
-        "without neighbours; normal data. Schemes above a condition of 1e12, which are refused unless `max_condition` "
-        "says otherwise, are made all the same; ∞ is a set that is reported as undecodable. The condition is that of "
-        "`scheme.worst_condition()`: ≥ marks what a search found. The plain sum adds the n gradients one by one.",
+        "Relative l2 error of the decoded sum for normally distributed data: median / worst over sets of n − s "
+        f"survivors, {count} of them random and others with s neighbours missing. Schemes with a condition above 1e12 "
+        "are included by `max_condition`; gradcode refuses them by default. ∞ means that the decoder reports a set as "
+        "undecodable. The condition is `scheme.worst_condition()`; ≥ marks a lower bound, found by a search. The plain "
+        "sum adds the n gradients one by one.",
         "",
         "| n, d, s, m | scheme | worst condition | float64 | float32 | largest coefficient |",
         "|---|---|---|---|---|---|",
@@ -187,7 +188,7 @@ def schemes_table(count: int) -> list[str]:
             doubles = errors_of(scheme, "float64", count)
             try:
                 singles = str(errors_of(scheme, "float32", count))
-            except ValueError:  # coefficients or weights that float32 cannot hold
+            except ValueError:  # float32 cannot hold the coefficients or the weights
                 singles = "refused: overflow"
             mark = "≥" if worst.kind == "lower bound" else ""
             lines.append(f"| | {name} | {mark}{_short(worst)} | {doubles} | {singles} | {_short(largest)} |")
@@ -196,7 +197,7 @@ def schemes_table(count: int) -> list[str]:
 
 
 def whole_messages_table(count: int) -> list[str]:
-    """Repetition, m = 1."""
+    """Return a table of the errors of the repetition schemes, where m = 1."""
     lines = [
         "## Whole gradients: the repetition schemes of Tandon et al.",
         "",
@@ -219,11 +220,12 @@ def whole_messages_table(count: int) -> list[str]:
 
 
 def disparity_table(count: int) -> list[str]:
-    """Large gradients that cancel."""
+    """Return a table of the errors where large gradients cancel."""
     lines = [
         "## Norm disparity",
         "",
-        "Two of five subsets have gradients a thousand times larger than the others, which cancel. Typical / worst.",
+        "The gradients of two of every five subsets are a thousand times larger than the others and cancel each other. "
+        "Median / worst error.",
         "",
         "| n, d, s, m | scheme | float64 | float32 |",
         "|---|---|---|---|",
@@ -247,7 +249,7 @@ def disparity_table(count: int) -> list[str]:
 
 
 def _with_single_gradients(scheme: GradientCode) -> GradientCode:
-    """The same grouped scheme with one subset a worker, so that the large gradients meet in the workers."""
+    """Return the grouped scheme with n subsets, so that the large gradients are combined in the workers."""
     n, d, m = scheme.n_workers, round(scheme.load), scheme.communication
     table = np.zeros((n, n, m))
     for worker in range(n):
@@ -257,7 +259,7 @@ def _with_single_gradients(scheme: GradientCode) -> GradientCode:
 
 
 def codes_table(limit: int) -> list[str]:
-    """Worst conditions of codes with m survivors."""
+    """Return a table of the worst conditions of codes with m survivors."""
     families: dict[str, Callable[[int, int], list[codes.LinearCode]]] = {
         "gaussian": lambda d, m: [codes.gaussian(d, m, seed=seed) for seed in range(5)],
         "haar": lambda d, m: [codes.haar(d, m, seed=seed) for seed in range(5)],
@@ -269,8 +271,9 @@ def codes_table(limit: int) -> list[str]:
     lines = [
         "## Codes",
         "",
-        "Largest condition number over all sets of m survivors; of random codes the median of five draws. All sets "
-        f"are looked at up to {limit:,}; ≥ marks what a search found, which can be far too small.",
+        "Largest condition number over all sets of m survivors; for random codes, the median of five draws. If there "
+        f"are more than {limit:,} sets, a search looks at some of them. ≥ marks its result: a lower bound, possibly "
+        "far too small. The last two columns are for m + 1 and m + 2 survivors.",
         "",
         f"| d, m | {' | '.join(families)} | default: with m + 1 | m + 2 |",
         f"|---|{'---|' * len(families)}---|---|",
@@ -292,13 +295,13 @@ def codes_table(limit: int) -> list[str]:
 
 
 def bounds_table(draws: int) -> list[str]:
-    """What theory promises of random schemes, and how often draws exceed it."""
+    """Return a table of the theoretical bounds for random schemes, and how often draws exceed them."""
     lines = [
         "## Bounds for random schemes",
         "",
-        f"`condition_bound(scheme, 1/2)`, the median of the worst conditions of {draws} draws, and how many of them "
-        "exceed the bound (at most half may). For Ye-Abbe the conditions are those of the matrices that are inverted, "
-        "encoding included.",
+        f"The table compares `condition_bound(scheme, 1/2)` with the worst conditions of {draws} draws: their median, "
+        "and how many exceed the bound (at most half may). For Ye-Abbe the conditions are those of all matrices that "
+        "are inverted, including those for encoding.",
         "",
         "| n, d, s, m | grouped: bound | median | exceed | Ye-Abbe: bound | median | exceed | grouped harmonic |",
         "|---|---|---|---|---|---|---|---|",
@@ -310,7 +313,7 @@ def bounds_table(draws: int) -> list[str]:
         cyclic = []
         for seed in range(draws):
             basis = np.random.default_rng([seed, 0]).standard_normal((n - s, n))
-            sets = survey(n, n - s, conditions_of(basis), 12_000)
+            sets = search_sets(n, n - s, conditions_of(basis), 12_000)
             outside = [[(subset + 1 + i) % n for i in range(n - d)] for subset in range(n)]
             cyclic.append(max(sets.worst, *(float(np.linalg.cond(basis[: n - d, u])) for u in outside)))
         cells = []
@@ -324,7 +327,7 @@ def bounds_table(draws: int) -> list[str]:
 
 
 def costs(repetitions: int) -> tuple[list[str], dict[str, list[tuple[int, float, float, float]]]]:
-    """Decoding against n: operations, and seconds to make a scheme, to solve a new set, and to decode."""
+    """Return a table and the numbers of the cost of decoding by n: operations, and the seconds of each step."""
     size = 100_000
     made = {
         "grouped default": lambda n: Grouped(n, codes.default(4, 2)),
@@ -337,10 +340,11 @@ def costs(repetitions: int) -> tuple[list[str], dict[str, list[tuple[int, float,
     lines = [
         "## What decoding costs",
         "",
-        "Load 4; s = 2 and m = 2, or s = 3 and m = 1; all n − s survivors are used, or, where it says so, those that "
-        "have come when the sum is first decodable. Operations (additions and multiplications) for each element of the "
-        "gradient; seconds to make the scheme with all coefficients, to solve for one new set of survivors, and to "
-        f"decode {size:,} float32 elements: medians of {repetitions} interleaved repetitions, {os.cpu_count()} cores.",
+        "All schemes have load 4, with s = 2 and m = 2, or s = 3 and m = 1. Decoding uses all n − s survivors. In the "
+        "rows `first decodable set` it uses those that have arrived when the sum is first decodable. Operations are "
+        "additions and multiplications per element of the gradient. The times are for making the scheme with all "
+        f"coefficients, for solving for one new set of survivors, and for decoding {size:,} float32 elements: medians "
+        f"of {repetitions} interleaved repetitions (a third as many above n = 400) on {os.cpu_count()} cores.",
         "",
         "| n | scheme | operations | make | solve | decode |",
         "|---|---|---|---|---|---|",
@@ -362,7 +366,7 @@ def costs(repetitions: int) -> tuple[list[str], dict[str, list[tuple[int, float,
                 rng = np.random.default_rng(repetition)
                 lost = rng.choice(n, scheme.stragglers, replace=False)
                 survivors = [w for w in range(n) if w not in lost]
-                if "first" in name:  # two of each group suffice, and are decoded as soon as they are there
+                if "first" in name:  # two of each group suffice to decode
                     survivors = [w for w in range(n) if w % 4 in (repetition % 4, (repetition + 1) % 4)]
                 solving = time.perf_counter()
                 weights = scheme.weights(survivors)
@@ -370,9 +374,9 @@ def costs(repetitions: int) -> tuple[list[str], dict[str, list[tuple[int, float,
                 message = np.resize(messages[0], scheme.message_size(size, "float32"))
                 for worker in survivors:
                     decoder.add(worker, message)
-                decoder.settle()
+                decoder.accept_any_condition()
                 out = np.empty(size, np.float32)
-                decoder.estimate(out) if n <= 24 else None  # touches the pages
+                decoder.estimate(out) if n <= 24 else None  # touches the pages of out
                 decoding = time.perf_counter()
                 decoder.result(out)
                 done = time.perf_counter()
@@ -396,8 +400,8 @@ def costs(repetitions: int) -> tuple[list[str], dict[str, list[tuple[int, float,
     spent = time.perf_counter() - started
     lines += [
         "",
-        f"A grouped scheme of 10,000 workers, its coefficients and the weights for 7,500 survivors took "
-        f"{_seconds(spent)}. Cyclic schemes warn from {SLOW_SYSTEM} unknowns on.",
+        f"For 10,000 workers, it took {_seconds(spent)} to make a grouped scheme with its coefficients and the weights "
+        f"for 7,500 survivors. Cyclic schemes warn from {SLOW_SYSTEM} unknowns on, because solving is slow.",
         "",
     ]
     return lines, found
@@ -407,7 +411,7 @@ def costs(repetitions: int) -> tuple[list[str], dict[str, list[tuple[int, float,
 
 
 def error_figure(count: int) -> None:
-    """Worst float64 error against n, (n/2, n/4, n/4) and (5, 3, 2)."""
+    """Draw the worst float64 error against n, for d = 5, s = 3, m = 2."""
     lines: dict[str, tuple[str, list[tuple[int, float]]]] = {
         "Ye-Abbe published, solving with the powers": (VERMILION, []),
         "Ye-Abbe published": (ORANGE, []),
@@ -447,7 +451,7 @@ def error_figure(count: int) -> None:
 
 
 def condition_figure(limit: int) -> None:
-    """Worst condition against d, where it is known and not only searched for."""
+    """Draw the worst condition against d, where all sets were checked."""
     with style():
         from matplotlib.figure import Figure
 
@@ -478,7 +482,7 @@ def condition_figure(limit: int) -> None:
 
 
 def cost_figure(found: dict[str, list[tuple[int, float, float, float]]]) -> None:
-    """Operations and seconds of decoding against n."""
+    """Draw operations and seconds of decoding against n."""
     with style():
         from matplotlib.figure import Figure
 
@@ -507,20 +511,20 @@ def _seconds(value: float) -> str:
 
 
 def main() -> int:
-    """Measure, and write report and figures."""
+    """Measure, and write the report and its figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer sets and repetitions")
-    parser.add_argument("--results", type=Path, default=None, help="another folder")
+    parser.add_argument("--results", type=Path, default=None, help="folder of the report")
     options = parser.parse_args()
     global RESULTS
     RESULTS = options.results or RESULTS
     RESULTS.mkdir(parents=True, exist_ok=True)
     count, limit, draws, repetitions = (10, 2_000, 20, 3) if options.quick else (100, 200_000, 60, 9)
     lines = [
-        "# How many digits codes and schemes lose, and what decoding costs",
+        "# Accuracy of codes and schemes, and the cost of decoding",
         "",
-        f"`python -m bench.stability{' --quick' if options.quick else ''}` wrote this, on {os.cpu_count()} cores "
-        f"({platform.machine()}, Python {platform.python_version()}, NumPy {np.__version__}). What can be read off it: "
+        f"`python -m bench.stability{' --quick' if options.quick else ''}` wrote this page on {os.cpu_count()} cores "
+        f"({platform.machine()}, Python {platform.python_version()}, NumPy {np.__version__}). Conclusions are in "
         "[findings](findings.md).",
         "",
         "![Worst error against the number of workers](error_against_n.svg)",

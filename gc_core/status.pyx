@@ -1,4 +1,5 @@
-"""The one gate from a C status to a Python exception."""
+# cython: freethreading_compatible=True
+"""Turn a C status into a Python exception."""
 
 from gc_core.c_api cimport GC_N_STATUS, GC_OK, gc_status_message
 

@@ -1,8 +1,9 @@
-"""The linear systems of the survivors: all groups in one call, through LAPACK, without the GIL.
+# cython: freethreading_compatible=True
+"""Solve the linear systems of the survivors: all groups in one call, by LAPACK, without the GIL.
 
-For each group, A = G[:, S]^T has a row per surviving message and a column per block.  A pivoted QR gives A P = Q R;
-the singular values of the small R, which are those of A, tell rank and condition; where the rank is full, the weights
-are the pseudoinverse A^+ = P R^{-1} Q^T: least squares over all messages at hand.
+For each group, A = G[:, S]^T has a row per surviving message and a column per block.  A pivoted QR gives A P = Q R.
+The small matrix R has the singular values of A, which give rank and condition.  If the rank is full, the weights are
+the pseudoinverse A^+ = P R^{-1} Q^T: least squares over all messages at hand.
 """
 
 import operator
@@ -29,7 +30,7 @@ cdef double EPS = np.finfo(np.float64).eps
 cdef double LEAST_SCALE = 1e-100
 cdef double LARGEST_SCALE = 1e100
 
-# The routines that can fail, by the number that `solve_group` returns.
+# The routines that can fail, in the order of the numbers that `solve_group` returns.
 ROUTINES = (None, "dgeqp3", "dgesvd", "dorgqr")
 
 
@@ -127,14 +128,14 @@ def solve(generators, survivors):
 cdef int solve_group(Group *group, int m, Scratch *scratch, int *info) noexcept nogil:
     """Solve one group; return 0, or which routine failed, with its `info`."""
     cdef int rows = group.rows, least = min(rows, m), one = 1, i, k
-    cdef int leading = max(rows, 1)  # LAPACK wants at least 1
+    cdef int leading = max(rows, 1)  # LAPACK requires at least 1
     cdef double unit = 1.0, largest = 0.0
     cdef double *a = group.system
     cdef double *r = scratch.triangle
     group.rank = 0
     group.condition = INFINITY
     if rows > 0:
-        memset(scratch.pivots, 0, m * sizeof(int))  # all columns are free to be exchanged
+        memset(scratch.pivots, 0, m * sizeof(int))  # any column may be exchanged
         dgeqp3(&rows, &m, a, &leading, scratch.pivots, scratch.tau, scratch.work, &scratch.work_size, info)
         if info[0] != 0:
             return 1
@@ -181,7 +182,7 @@ cdef int allocate(Scratch *scratch, int rows, int m) except -1:
         if rows >= m:
             dorgqr(&rows, &m, &m, &dummy, &leading, &dummy, &answer, &query, &info)
             scratch.work_size = max(scratch.work_size, <int>answer)
-        # A smaller group may use another path in dgesvd; this is the least that any of them needs.
+        # dgesvd may take another path for a smaller group; no path needs less than this.
         scratch.work_size = max(scratch.work_size, 5 * m)
     cdef size_t square = <size_t>m * m
     scratch.work = <double *>malloc((scratch.work_size + 2 * square + 2 * <size_t>m) * sizeof(double))
@@ -215,7 +216,7 @@ cdef int pack(Py_ssize_t q, cnp.ndarray generator, list columns, double *system)
 
 
 def check_generators(matrices):
-    """Check all generators; an array that is used for many groups is checked once."""
+    """Check all generators; check an array once even if many groups use it."""
     checked = set()
     for q, matrix in enumerate(matrices):
         if id(matrix) in checked:
@@ -254,7 +255,7 @@ cdef list check_columns(Py_ssize_t q, columns, Py_ssize_t length):
 
 
 cdef as_index(Py_ssize_t q, value, Py_ssize_t length):
-    """Return an integer of any other type than int as an int; a bool is none."""
+    """Return an integer of another type than int as an int; refuse a bool."""
     rule = f"survivors[{q}] must be integers in 0..{length - 1}, got {value!r}"
     if isinstance(value, (bool, np.bool_)):
         raise TypeError(rule)

@@ -52,7 +52,7 @@ GC_OP __m512 gc_load_bf16(const uint16_t *p)
     return _mm512_castsi512_ps(_mm512_slli_epi32(bits, 16));
 }
 
-/* The processor's own instruction for this, where there is one, takes subnormal numbers for zero. */
+/* Some processors have an instruction for this, but it treats subnormal numbers as zero. */
 GC_OP __m256i gc_to_bf16(__m512 v)
 {
     const __m512i bits = _mm512_castps_si512(v), high = _mm512_srli_epi32(bits, 16);

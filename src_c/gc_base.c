@@ -1,4 +1,4 @@
-/* Kernels in portable C: vectors of 16 bytes as GCC and Clang know them, on any processor. */
+/* Kernels in portable C: the vectors of 16 bytes that GCC and Clang offer on any processor. */
 #include <string.h>
 
 #include "gc_internal.h"
@@ -7,7 +7,7 @@
 #define GC_TARGET
 #define GC_OP static inline __attribute__((always_inline))
 
-/* With products and sums apart, at most 9 sums in 16 registers. */
+/* Without fused multiply-add a product takes a register too: at most 9 sums in 16 registers. */
 #define GC_MAX_MU 4
 #define GC_WIDTH_1 6
 #define GC_WIDTH_2 4
@@ -74,8 +74,8 @@ GC_OP void gc_store_words(uint16_t *p, gc_words words)
     memcpy(p, &v, sizeof v);
 }
 
-/* Half precision: the exponent is moved by a difference of 112; subnormal numbers come out of a subtraction, and the
- * largest exponent stays the largest. */
+/* From half precision: add 112 to the exponent.  A subtraction makes subnormal numbers, and infinity and NaN keep the
+ * largest exponent. */
 GC_OP gc_vector_f32 gc_load_f16(const uint16_t *p)
 {
     const gc_words half = gc_load_words(p), sign = (half & 0x8000) << 16, magnitude = (half & 0x7fff) << 13;
@@ -88,7 +88,7 @@ GC_OP gc_vector_f32 gc_load_f16(const uint16_t *p)
     return (gc_vector_f32)(gc_choose(is_subnormal, subnormal, gc_choose(is_special, special | quiet, normal)) | sign);
 }
 
-/* To nearest even: by adding half a unit where the result is normal, by the rounding of an addition where not. */
+/* To half precision, to nearest even: add half a unit if the result is normal, else let an addition round. */
 GC_OP void gc_store_f16(uint16_t *p, gc_vector_f32 v)
 {
     const gc_words bits = (gc_words)v, sign = bits & 0x80000000, magnitude = bits ^ sign;

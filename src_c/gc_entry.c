@@ -79,20 +79,20 @@ static int run_once(enum gc_op op, bool encode, const void *table, size_t n, siz
     return status;
 }
 
-#define ENCODE(name, op, real, message_type)                                                                       \
-    int name(const real *coefficients, size_t n_gradients, size_t parts, size_t stride,                            \
-             const real *const *gradients, size_t length, message_type *message, unsigned flags, int num_threads)  \
-    {                                                                                                              \
-        return run_once(op, true, coefficients, n_gradients, parts, stride, (const void *const *)gradients, length, \
-                        message, flags, num_threads);                                                              \
+#define ENCODE(name, op, real, message_type)                                                                           \
+    int name(const real *coefficients, size_t n_gradients, size_t parts, size_t stride, const real *const *gradients,  \
+             size_t length, message_type *message, unsigned flags, int num_threads)                                    \
+    {                                                                                                                  \
+        return run_once(op, true, coefficients, n_gradients, parts, stride, (const void *const *)gradients, length,    \
+                        message, flags, num_threads);                                                                  \
     }
 
-#define DECODE(name, op, real, message_type)                                                                       \
-    int name(const real *weights, size_t n_messages, size_t parts, size_t stride,                                  \
-             const message_type *const *messages, size_t length, real *out, unsigned flags, int num_threads)       \
-    {                                                                                                              \
-        return run_once(op, false, weights, n_messages, parts, stride, (const void *const *)messages, length, out, \
-                        flags, num_threads);                                                                       \
+#define DECODE(name, op, real, message_type)                                                                           \
+    int name(const real *weights, size_t n_messages, size_t parts, size_t stride, const message_type *const *messages, \
+             size_t length, real *out, unsigned flags, int num_threads)                                                \
+    {                                                                                                                  \
+        return run_once(op, false, weights, n_messages, parts, stride, (const void *const *)messages, length, out,     \
+                        flags, num_threads);                                                                           \
     }
 
 ENCODE(gc_encode_f32, GC_OP_F32, float, float)

@@ -1,4 +1,4 @@
-/* One kernel: the driver that cuts a plan into strips, for one level and one combination of types.
+/* One kernel, for one level and one combination of types: it cuts a plan into strips.
  *
  * Included by gc_level_body.h, which defines
  *   LOCAL(name)                           names of this kernel, among them LOCAL(run)
@@ -8,21 +8,21 @@
  *   LOAD_IN, STORE_OUT, STREAM_OUT        on VEC, converting
  *   MAX_MU                                the most rows of a strip
  *
- * Every element of the result is the same chain of additions, one stream after the other, wherever it lies: the ends
- * of a row go through the same vectors as its middle, by way of a small buffer. */
+ * Every element of the result is the same chain of additions, one stream after the other, at any position: the ends
+ * of a row go through the same vectors as its middle, in a small buffer. */
 
 /* What a strip does.  All pointers to rows are to their element at position `start`. */
 struct LOCAL(job) {
     size_t n;                    /* streams */
     const REAL *weights;         /* of the first of them */
     size_t weights_stride;       /* from one stream to the next */
-    const IN *x[PASS + 1];       /* the streams; one more, so that prefetching may look up the one after the last */
+    const IN *x[PASS + 1];       /* the streams; one more, since prefetching looks up the one after the last */
     const REAL *partial;         /* if not null: sums of earlier streams, at position partial_start */
     size_t partial_stride, partial_start;
     void *rows[GC_MAX_ROWS];     /* of REAL to KEEP, of OUT otherwise */
     size_t start;
     enum gc_mode mode;
-    size_t block, next;          /* what to prefetch: so many elements from position `next` on */
+    size_t block, next;          /* what to prefetch: `block` elements from position `next` on */
 };
 
 typedef void LOCAL(strip)(const struct LOCAL(job) *job, size_t t, size_t end);
@@ -79,7 +79,7 @@ struct LOCAL(part) {
     size_t readable;             /* streams have elements [0, readable) */
 };
 
-/* Take the streams from `stream` on into the job; return how many. */
+/* Set the streams of the job: those from `stream` on, at most a pass; return how many. */
 static inline size_t LOCAL(take)(struct LOCAL(job) *job, const struct LOCAL(part) *part, size_t stream)
 {
     const struct gc_tile *const tile = part->tile;
@@ -95,10 +95,10 @@ static inline size_t LOCAL(take)(struct LOCAL(job) *job, const struct LOCAL(part
     return n;
 }
 
-/* Positions [start, end), fewer than a full strip has, which begin or end within a vector.
+/* Positions [start, end), fewer than those of a full strip, which begin or end within a vector.
  *
- * The strips that cover them may begin earlier or end later, where there is input.  They write to the result where
- * it is theirs from `mine` to `end`, computing some of it twice, and otherwise to a buffer. */
+ * The strips that cover them may begin earlier or end later, where there is input.  If all that a strip covers lies
+ * within [mine, end), it writes to the result, and computes some of it twice; otherwise it writes to a buffer. */
 static void LOCAL(edge)(const struct LOCAL(part) *part, size_t start, const size_t end, const size_t mine)
 {
     REAL partial[GC_MAX_ROWS * MAX_WIDTH * LANES];
@@ -161,7 +161,7 @@ static void LOCAL(edge)(const struct LOCAL(part) *part, size_t start, const size
     }
 }
 
-/* Positions [start, end) in whole strips of the full width; `block` is what they may prefetch, 0 for nothing. */
+/* Positions [start, end) in whole strips of the full width; they prefetch blocks of `block` positions, 0 for none. */
 static void LOCAL(middle)(const struct LOCAL(part) *part, size_t start, size_t end, bool stream_out, size_t block)
 {
     struct LOCAL(job) job;
@@ -178,7 +178,7 @@ static void LOCAL(middle)(const struct LOCAL(part) *part, size_t start, size_t e
     strip(&job, start, end);
 }
 
-/* As `middle`, a pass of streams at a time; their sums wait in a buffer, which stays in the cache. */
+/* As `middle`, one pass of streams at a time; a buffer that stays in the cache keeps the sums of earlier passes. */
 static void LOCAL(middle_in_passes)(const struct LOCAL(part) *part, size_t start, size_t end, bool stream_out,
                                     size_t block)
 {
@@ -208,16 +208,16 @@ static void LOCAL(middle_in_passes)(const struct LOCAL(part) *part, size_t start
     }
 }
 
-/* How a segment is gone through. */
-struct LOCAL(course) {
-    size_t block;      /* positions that all tiles are combined for before the next ones */
+/* The order in which a segment is computed. */
+struct LOCAL(order) {
+    size_t block;      /* positions that all tiles complete before the next block */
     size_t pass;       /* streams at a time */
     bool ahead;        /* prefetch the next block */
 };
 
-/* A block of the streams is read from memory once, and from the cache by all strips but the first.  It is a number of
- * whole strips, whatever their rows. */
-static struct LOCAL(course) LOCAL(plot)(const struct gc_segment *segment, bool large, size_t size)
+/* Choose blocks such that the first strip reads a block of the streams from memory, and all others from the cache.
+ * A block is a whole number of strips of any width. */
+static struct LOCAL(order) LOCAL(choose_order)(const struct gc_segment *segment, bool large, size_t size)
 {
     const size_t unit = 24 * LANES;
     const bool one_strip = segment->n_tiles == 1 && segment->tiles[0].rows <= MAX_MU;
@@ -225,11 +225,11 @@ static struct LOCAL(course) LOCAL(plot)(const struct gc_segment *segment, bool l
 
     for (size_t i = 0; i < segment->n_tiles; i++) most = gc_max(most, segment->tiles[i].n);
     if (large && one_strip && segment->tiles[0].rows <= GC_LONG_ROWS && most >= GC_LONG_STREAMS) {
-        /* One or two rows have so little to compute that a few streams at a time, over long blocks with their sums in
-         * the cache, are faster than any prefetching of many. */
+        /* One or two rows take little arithmetic: a few streams at a time, over long blocks whose sums stay in the
+         * cache, are faster than prefetching many streams. */
         const size_t passes = (most + GC_LONG_PASS - 1) / GC_LONG_PASS;
         const size_t block = GC_PARTIAL_BYTES / sizeof(REAL) / segment->tiles[0].rows;
-        return (struct LOCAL(course)){.block = block / unit * unit, .pass = (most + passes - 1) / passes};
+        return (struct LOCAL(order)){.block = block / unit * unit, .pass = (most + passes - 1) / passes};
     }
     const bool ahead = large && most >= GC_AHEAD_STREAMS;
     size_t block = size;
@@ -240,8 +240,8 @@ static struct LOCAL(course) LOCAL(plot)(const struct gc_segment *segment, bool l
     else if (!one_strip)
         block = GC_RESIDENT_BYTES / sizeof(IN) / most;
     else
-        return (struct LOCAL(course)){.block = size, .pass = PASS};
-    return (struct LOCAL(course)){.block = gc_max(block / unit, 1) * unit, .pass = PASS, .ahead = ahead};
+        return (struct LOCAL(order)){.block = size, .pass = PASS};
+    return (struct LOCAL(order)){.block = gc_max(block / unit, 1) * unit, .pass = PASS, .ahead = ahead};
 }
 
 /* Positions [start, end) of one segment. */
@@ -249,14 +249,14 @@ static void LOCAL(stretch)(const struct gc_plan *plan, const struct gc_segment *
                            OUT *out, bool accumulate, size_t start, const size_t end)
 {
     const bool large = plan->bytes > GC_LARGE_BYTES;
-    const struct LOCAL(course) course = LOCAL(plot)(segment, large, end - start);
+    const struct LOCAL(order) order = LOCAL(choose_order)(segment, large, end - start);
     struct LOCAL(part) part = {.buffers = buffers,
                                .out = out,
                                .accumulate = accumulate,
-                               .pass = course.pass,
+                               .pass = order.pass,
                                .readable = segment->end};
 
-    /* Rows that are aligned alike are written in whole vectors, from the first aligned one on. */
+    /* If all rows have the same alignment, they are written in whole vectors from the first aligned position on. */
     const bool alike = plan->out_size <= plan->stride || plan->stride % LANES == 0;
     const size_t misaligned = ((uintptr_t)(out + start) / sizeof(OUT)) % LANES;
     const bool align = alike && misaligned && plan->bytes > GC_SMALL_BYTES;
@@ -265,7 +265,7 @@ static void LOCAL(stretch)(const struct gc_plan *plan, const struct gc_segment *
 
     for (size_t from = start, to; from < end; from = to) {
         const size_t aligned = from == start ? from + head : from;
-        to = aligned + gc_min(course.block, end - aligned);
+        to = aligned + gc_min(order.block, end - aligned);
         for (size_t i = 0; i < segment->n_tiles; i++) {
             const struct gc_tile *const tile = part.tile = &segment->tiles[i];
             const size_t strips = (tile->rows + MAX_MU - 1) / MAX_MU;
@@ -275,14 +275,14 @@ static void LOCAL(stretch)(const struct gc_plan *plan, const struct gc_segment *
                 part.rows = (s + 1 == strips ? tile->rows : tile->rows * (s + 1) / strips) - part.first;
                 const size_t step = LOCAL(strips)[part.rows - 1].width * LANES;
                 const size_t stop = aligned + (to - aligned) / step * step;
-                const bool whole = stop - aligned == course.block && to < end;
-                const bool ahead = course.ahead && whole && s == 0 && !tile->same_streams;
+                const bool whole = stop - aligned == order.block && to < end;
+                const bool ahead = order.ahead && whole && s == 0 && !tile->same_streams;
 
                 if (aligned > from)
                     LOCAL(edge)(&part, from, aligned, from);
                 if (stop > aligned)
                     (tile->n > part.pass ? LOCAL(middle_in_passes) : LOCAL(middle))(
-                        &part, aligned, stop, stream_out, ahead ? course.block : 0);
+                        &part, aligned, stop, stream_out, ahead ? order.block : 0);
                 if (to > stop)
                     LOCAL(edge)(&part, stop, to, start);
             }
@@ -300,5 +300,5 @@ static void LOCAL(run)(const struct gc_plan *plan, const void *const *buffers, v
             LOCAL(stretch)(plan, segment, buffers, out, accumulate, from, to);
     }
     if (plan->bytes > GC_LARGE_BYTES)
-        FENCE(); /* what was written past the caches is in order with what follows */
+        FENCE(); /* orders the writes past the caches before what follows */
 }

@@ -1,4 +1,4 @@
-/* Which instruction sets this processor and its operating system have, and which kernels are in use. */
+/* The levels: which instruction sets processor and operating system have, and which kernels are in use. */
 #include <stdatomic.h>
 
 #include "gc_internal.h"
@@ -9,7 +9,7 @@
 
 static const struct {
     const char *name;
-    gc_kernel *const *kernels;   /* null where the compiler's target is another processor */
+    gc_kernel *const *kernels;   /* null if compiled for another processor */
 } levels[GC_N_LEVELS] = {
     [GC_LEVEL_BASE] = {"base", gc_kernels_base},
 #if defined(__aarch64__)
@@ -26,12 +26,11 @@ static const struct {
 #endif
 };
 
-/* The level in use; -1 until it is first asked for.  Atomic because a level may be forced while another thread is
- * about to call a kernel. */
+/* The level in use; -1 until the first call.  Atomic: one thread may force a level while another calls a kernel. */
 static _Atomic int current = -1;
 
 #if defined(__x86_64__)
-/* Whether the processor has all of these features, and the system saves the registers that they need. */
+/* Whether the processor has the features of this level, and the system saves the registers that they need. */
 static int has_level(int level)
 {
     unsigned a, b, c, d, state, state_high;
@@ -50,16 +49,10 @@ static int has_level(int level)
     return (state & 0xe6) == 0xe6 && (b & all) == all; /* also the masks, and all of zmm */
 }
 #else
-static int has_level(int level)
-{
-    return level == GC_LEVEL_NEON; /* part of every 64-bit ARM processor */
-}
+static int has_level(int level) { return level == GC_LEVEL_NEON; /* part of every 64-bit ARM processor */ }
 #endif
 
-const char *gc_level_name(int level)
-{
-    return level >= 0 && level < GC_N_LEVELS ? levels[level].name : NULL;
-}
+const char *gc_level_name(int level) { return level >= 0 && level < GC_N_LEVELS ? levels[level].name : NULL; }
 
 int gc_level_available(int level)
 {
@@ -74,7 +67,7 @@ int gc_level_current(void)
     if (level < 0) {
         level = GC_N_LEVELS - 1;
         while (!gc_level_available(level)) level--;
-        /* Unless another thread has forced one meanwhile. */
+        /* Another thread may have forced a level meanwhile: keep that. */
         int none = -1;
         if (!atomic_compare_exchange_strong(&current, &none, level))
             level = none;
@@ -90,7 +83,4 @@ int gc_level_force(int level)
     return GC_OK;
 }
 
-gc_kernel *const *gc_level_kernels(void)
-{
-    return levels[gc_level_current()].kernels;
-}
+gc_kernel *const *gc_level_kernels(void) { return levels[gc_level_current()].kernels; }

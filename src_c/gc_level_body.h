@@ -8,30 +8,30 @@
 
 /* Streams combined at a time. */
 #define PASS ((size_t)128)
-/* More than this is in no cache that is one core's own: results are written past it. */
+/* More than this does not fit in the caches of one core: results are written past them. */
 #define GC_LARGE_BYTES ((size_t)6 << 20)
-/* Below this much, aligning the rows of the result costs more than it brings. */
+/* Below this, aligning the rows of the result costs more than it saves. */
 #define GC_SMALL_BYTES ((size_t)32 << 10)
-/* The hardware's prefetcher follows fewer streams than these.  More are prefetched one after the other: two blocks of
- * all of them within so many bytes, and no longer blocks than that. */
+/* The hardware's prefetcher follows fewer streams than GC_AHEAD_STREAMS.  From there on, software prefetches one stream
+ * after the other: two blocks of all streams take at most GC_AHEAD_BYTES, one block at most GC_AHEAD_BLOCK_BYTES. */
 #define GC_AHEAD_STREAMS 15
 #define GC_AHEAD_BYTES ((size_t)200 << 10)
 #define GC_AHEAD_BLOCK_BYTES ((size_t)6144)
-/* Or, where there are few rows, they are summed at most so many at a time. */
+/* With at most GC_LONG_ROWS rows, many streams are summed in passes of at most GC_LONG_PASS instead. */
 #define GC_LONG_STREAMS 14
 #define GC_LONG_ROWS 2
 #define GC_LONG_PASS ((size_t)8)
-/* A block of streams that is read several times. */
+/* The size of a block of streams that is read several times. */
 #define GC_RESIDENT_BYTES ((size_t)256 << 10)
-/* The sums of earlier streams. */
+/* The buffer for the sums of earlier streams. */
 #define GC_PARTIAL_BYTES ((size_t)128 << 10)
 
 #define MAX_WIDTH GC_WIDTH_1
 
-/* What a strip does with its sums: leaves them to later streams, or writes them out, past the caches, or adds them. */
+/* What a strip does with its sums: keep them for later streams, write them, write them past the caches, or add them. */
 enum gc_mode { KEEP, WRITE, STREAM, ADD };
 
-/* memcpy of at most 64 bytes, which a call of the library would take longer for. */
+/* memcpy of at most 64 bytes, without the cost of a call of the library. */
 static inline void copy_short(void *to, const void *from, size_t n)
 {
     char *const t = to;
@@ -130,10 +130,6 @@ static inline void copy_short(void *to, const void *from, size_t n)
 #include "gc_kernel_body.h"
 
 gc_kernel *const GC_PASTE(gc_kernels_, GC_LEVEL)[GC_N_OPS] = {
-    [GC_OP_F32] = run_f32,
-    [GC_OP_F64] = run_f64,
-    [GC_OP_TO_F16] = run_to_f16,
-    [GC_OP_TO_BF16] = run_to_bf16,
-    [GC_OP_FROM_F16] = run_from_f16,
-    [GC_OP_FROM_BF16] = run_from_bf16,
+    [GC_OP_F32] = run_f32,         [GC_OP_F64] = run_f64,           [GC_OP_TO_F16] = run_to_f16,
+    [GC_OP_TO_BF16] = run_to_bf16, [GC_OP_FROM_F16] = run_from_f16, [GC_OP_FROM_BF16] = run_from_bf16,
 };

@@ -1,11 +1,11 @@
-/* From coefficients to tiles: which rows of the result share their streams, with the weights in the order in which
- * the kernels read them.  Zero weights are gone here, so that the kernels never test for them. */
+/* Turn coefficients into tiles: rows of the result that share their streams, with the weights in the order in which
+ * the kernels read them.  Zero weights are dropped here, so that the kernels never test for them. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "gc_internal.h"
 
-/* The coefficients as one weight for each row of the result and each stream. */
+/* The coefficients: one weight for each row of the result and each stream. */
 struct problem {
     const char *table;
     size_t itemsize;
@@ -27,7 +27,7 @@ static bool is_set(const struct problem *p, size_t row, size_t column)
     return p->itemsize == sizeof(float) ? *(const float *)value != 0 : *(const double *)value != 0;
 }
 
-/* Copy a weight; a memcpy of unknown size would be a call of the library for each. */
+/* Copy a weight; a memcpy of a size unknown to the compiler would call the library for each. */
 static void copy_weight(const struct problem *p, void *to, const char *from)
 {
     if (p->itemsize == sizeof(float))
@@ -44,7 +44,7 @@ static bool same_support(const struct problem *p, size_t a, size_t b)
     return true;
 }
 
-/* What is left of the memory of a plan; its size has been computed before, in `most_bytes`. */
+/* The unused memory of a plan; `most_bytes` has computed how much the plan can need. */
 struct arena {
     char *next;
 };
@@ -56,7 +56,7 @@ static void *take(struct arena *arena, size_t n, size_t size)
     return memory;
 }
 
-/* An upper bound of what tiles, streams and weights of both segments take; 0 if it does not fit in size_t. */
+/* An upper bound on the bytes of tiles, streams and weights in both segments; 0 if it does not fit in size_t. */
 static size_t most_bytes(size_t rows, size_t weights)
 {
     const size_t per_row = sizeof(struct gc_tile) + 3 * 16;
@@ -86,7 +86,7 @@ static void encode_tile(const struct problem *p, struct arena *arena, struct gc_
     *tile = (struct gc_tile){.rows = 1, .n = n, .streams = streams, .weights = weights};
 }
 
-/* Tiles of a decode for the rows members[0..count-1], which have one support; returns how many. */
+/* Make the tiles of a decode for the rows members[0..count-1], which have the same nonzero columns; return how many. */
 static size_t decode_tiles(const struct problem *p, struct arena *arena, struct gc_tile *tiles, const size_t *members,
                            size_t count)
 {
@@ -101,8 +101,8 @@ static size_t decode_tiles(const struct problem *p, struct arena *arena, struct 
         const size_t first = count * tile / n_tiles, rows = count * (tile + 1) / n_tiles - first;
         char *weights = take(arena, n * rows, p->itemsize);
 
-        tiles[tile] = (struct gc_tile){
-            .rows = rows, .n = n, .streams = streams, .weights = weights, .same_streams = tile > 0};
+        tiles[tile] =
+            (struct gc_tile){.rows = rows, .n = n, .streams = streams, .weights = weights, .same_streams = tile > 0};
         for (size_t r = 0; r < rows; r++) tiles[tile].row[r] = members[first + r] * p->stride;
         for (size_t k = 0; k < n; k++)
             for (size_t r = 0; r < rows; r++, weights += p->itemsize)
@@ -149,8 +149,8 @@ static size_t out_bytes(enum gc_op op)
 
 static bool fits(size_t a, size_t b, size_t itemsize) { return b == 0 || a <= SIZE_MAX / 4 / itemsize / b; }
 
-int gc_plan_make(struct gc_plan **plan, void *memory, size_t memory_size, enum gc_op op, bool encode,
-                 const void *table, size_t n, size_t parts, size_t stride, size_t length)
+int gc_plan_make(struct gc_plan **plan, void *memory, size_t memory_size, enum gc_op op, bool encode, const void *table,
+                 size_t n, size_t parts, size_t stride, size_t length)
 {
     if (parts == 0)
         return GC_ERR_PARTS;
@@ -179,7 +179,7 @@ int gc_plan_make(struct gc_plan **plan, void *memory, size_t memory_size, enum g
                              .stride = stride};
     made->bytes = n * made->in_size * in_bytes(op) + made->out_size * out_bytes(op);
 
-    /* Up to `boundary` the block that ends the gradient exists too, from there on only those before it. */
+    /* Positions below `boundary` exist in the last block too; the others only in the blocks before it. */
     const size_t full = stride ? length / stride : 0, boundary = stride ? length % stride : 0;
     struct problem problem = {.table = table,
                               .itemsize = op == GC_OP_F64 ? sizeof(double) : sizeof(float),

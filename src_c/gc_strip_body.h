@@ -1,8 +1,8 @@
 /* A strip: MU rows of the result over a stretch of positions, NV vectors of every row at a time in registers.
  *
  * Included for each shape by gc_strips.h, which defines MU, NV, STRIP (the function's name) and AHEAD: whether to
- * prefetch the next block, stream after stream, while this one is combined.  Many streams read in step defeat the
- * hardware's prefetcher; a few kilobytes at a time of each do not. */
+ * prefetch the next block, stream after stream, while this one is combined.  The
+ * hardware's prefetcher cannot follow many streams that are read in step; it can follow a few kilobytes of one. */
 
 static GC_TARGET void STRIP(const struct LOCAL(job) *job, size_t t, const size_t end)
 {
@@ -10,7 +10,7 @@ static GC_TARGET void STRIP(const struct LOCAL(job) *job, size_t t, const size_t
     const REAL *const weights = job->weights;
     const IN *const *const x = job->x;
 #if AHEAD
-    const size_t groups = job->block / (NV * LANES); /* what one step below prefetches, so many times a stream */
+    const size_t groups = job->block / (NV * LANES); /* steps below that prefetch the block of one stream */
     size_t stream = 0, left = groups;
     const char *ahead = (const char *)((uintptr_t)x[0] + job->next * sizeof(IN));
 #endif

@@ -1,4 +1,4 @@
-/* Threads of one call: OpenMP's, so that whoever limits those (threadpoolctl) limits these. */
+/* The threads of one call.  They are OpenMP's, so that limits on OpenMP (threadpoolctl) apply. */
 #include <stdatomic.h>
 
 #include "gc_internal.h"
@@ -10,13 +10,10 @@
 
 static _Atomic int default_threads = 1;
 
-/* Threads get whole multiples of this many positions. */
+/* Each thread gets a multiple of this many positions. */
 #define GC_CHUNK ((size_t)1024)
 
-int gc_threads_default(void)
-{
-    return atomic_load_explicit(&default_threads, memory_order_relaxed);
-}
+int gc_threads_default(void) { return atomic_load_explicit(&default_threads, memory_order_relaxed); }
 
 int gc_threads_set_default(int num_threads)
 {
@@ -28,23 +25,14 @@ int gc_threads_set_default(int num_threads)
 
 #ifdef _OPENMP
 
-/* The threads of OpenMP do not survive a fork, and GNU's waits for them for ever. */
+/* OpenMP's threads do not survive a fork; GNU's OpenMP would wait for them for ever. */
 static _Atomic int forked = 0;
 
-static void in_child(void)
-{
-    atomic_store_explicit(&forked, 1, memory_order_relaxed);
-}
+static void in_child(void) { atomic_store_explicit(&forked, 1, memory_order_relaxed); }
 
-__attribute__((constructor)) static void watch_forks(void)
-{
-    pthread_atfork(NULL, NULL, in_child);
-}
+__attribute__((constructor)) static void watch_forks(void) { pthread_atfork(NULL, NULL, in_child); }
 
-int gc_threads_available(void)
-{
-    return !atomic_load_explicit(&forked, memory_order_relaxed);
-}
+int gc_threads_available(void) { return !atomic_load_explicit(&forked, memory_order_relaxed); }
 
 int gc_threads_for(size_t bytes, int num_threads)
 {

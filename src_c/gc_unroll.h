@@ -1,4 +1,4 @@
-/* Repetition by the preprocessor, for accumulators that must each be a named variable.
+/* Repetition by the preprocessor: every accumulator must be a variable with a name.
  *
  * GCC 12 keeps the elements of an unrolled array of vectors on the stack, at a third of the speed. */
 #ifndef GC_UNROLL_H
@@ -18,7 +18,7 @@
 #define GC_EACH_7(OP) GC_EACH_6(OP) OP(6)
 #define GC_EACH_8(OP) GC_EACH_7(OP) OP(7)
 
-/* GC_CELLS(3)(OP, r): OP(r, 0) OP(r, 1) OP(r, 2); another family, as a macro does not expand within itself */
+/* GC_CELLS(3)(OP, r): OP(r, 0) OP(r, 1) OP(r, 2); a second family, since a macro does not expand within itself */
 #define GC_CELLS(n) GC_PASTE(GC_CELLS_, n)
 #define GC_CELLS_1(OP, r) OP(r, 0)
 #define GC_CELLS_2(OP, r) GC_CELLS_1(OP, r) OP(r, 1)

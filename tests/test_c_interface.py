@@ -81,7 +81,7 @@ def test_an_extension_in_c(axpy, rng, size):
 @needs_examples
 def test_an_extension_in_c_refuses(axpy):
     four, three = np.zeros(4, np.float32), np.zeros(3, np.float32)
-    with pytest.raises(ValueError, match=r"^x must have 16 bytes as out has, got 12$"):
+    with pytest.raises(ValueError, match=r"^x must have 16 bytes like out, got 12$"):
         axpy(1, three, four)
     with pytest.raises(TypeError, match=r"^x must be float32, got format d$"):
         axpy(1, np.zeros(4), four)
@@ -94,15 +94,30 @@ def test_an_extension_in_c_refuses(axpy):
 def test_a_module_in_cython(tmp_path, rng):
     pytest.importorskip("Cython")
     generated = tmp_path / "mean.c"
-    beside = Path(gc_core.__file__).parent.parent  # on Cython's own path, unless the installation is an editable one
-    run(sys.executable, "-P", "-m", "cython", "-I", beside, EXAMPLES / "cython" / "mean.pyx", "-o", generated)
+    run(sys.executable, "-P", "-m", "cython", EXAMPLES / "cython" / "mean.pyx", "-o", generated)
     mean = build_extension(generated, tmp_path).mean
     vectors = [vector.copy() for vector in rng.integers(-99, 99, (4, 1001)).astype(np.float32)]
     out = np.empty(1001, np.float32)
     mean(vectors, out)
     assert np.array_equal(out, sum(vectors) / 4)  # exact: small integers, and a power of two
-    with pytest.raises(ValueError, match=r"^vectors\[1\] must have 1001 elements as out has, got 1$"):
+    with pytest.raises(ValueError, match=r"^vectors\[1\] must have 1001 elements like out, got 1$"):
         mean([vectors[0], np.zeros(1, np.float32)], out)
+
+
+def test_plans_can_be_cimported(tmp_path):
+    pytest.importorskip("Cython")
+    source = tmp_path / "plans.pyx"
+    source.write_text(
+        """
+from gc_core.kernels cimport plan_run
+from gc_core.plans cimport DecodePlan
+
+def decode(DecodePlan plan, const float[::1] message, float[::1] out):
+    cdef const void *buffer = &message[0]
+    return plan_run(plan.plan, &buffer, &out[0], False, 0)
+"""
+    )
+    run(sys.executable, "-P", "-m", "cython", "-3", source, "-o", tmp_path / "plans.c")
 
 
 def in_new_process(code):
@@ -154,7 +169,7 @@ def test_the_capsule_has_every_function():
     assert functions == header.count("\nGC_API ")
 
 
-@pytest.mark.parametrize("name", ["kernels.pxd", "c_api.pxd", "status.pxd"])
+@pytest.mark.parametrize("name", ["kernels.pxd", "plans.pxd", "c_api.pxd", "status.pxd"])
 def test_declarations_are_shipped(name):
     assert (Path(gc_core.__file__).parent / name).is_file()
 

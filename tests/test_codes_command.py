@@ -54,7 +54,7 @@ def test_all_codes_of_a_length_with_a_picture(run, tmp_path):
     assert again.exit_code == 2 and "figure must not exist yet, got codes-6.png" in again.output
     assert run("--compare", "--length", 5, "--figure", "five.svg").exit_code == 0
     text = (tmp_path / "five.svg").read_text()
-    assert "worst condition with s missing" in text and "Codes of length 5" in text
+    assert "worst condition with s workers missing" in text and "Codes of length 5" in text
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from gradcode import codes
-from gradcode.codes.conditioning import conditions_of, survey
+from gradcode.codes.conditioning import conditions_of, search_sets
 from gradcode.codes.frequencies import FREQUENCIES
 
 # Every frequency set of the study: dimension, full length, frequencies, exact worst condition of all its columns.
@@ -41,7 +41,7 @@ TABLE = [
 
 def exact_worst(code):
     """Over all sets of m columns, whatever the code says of itself."""
-    found = survey(code.length, code.dimension, conditions_of(code.generator), 1_000_000)
+    found = search_sets(code.length, code.dimension, conditions_of(code.generator), 1_000_000)
     assert found.exhaustive
     return found.worst
 

@@ -13,7 +13,7 @@ import pytest
 
 from gradcode import LinearCode, codes
 from gradcode.codes import Condition
-from gradcode.codes.conditioning import conditions_of, survey
+from gradcode.codes.conditioning import conditions_of, search_sets
 from gradcode.errors import CodeParameterError
 
 GOLAY = "11011100010 10111000101 01110001011 11100010110 11000101101 10001011011 00010110111 00101101110 01011011100"
@@ -220,7 +220,7 @@ SURVEYED = [
 @pytest.mark.parametrize("shape", SURVEYED)
 def test_the_worst_survivors_of_a_harmonic_frame_are_neighbours(shape):
     code = codes.harmonic(*shape)
-    found = survey(code.length, code.dimension, conditions_of(code.generator), 1_000_000)
+    found = search_sets(code.length, code.dimension, conditions_of(code.generator), 1_000_000)
     assert found.exhaustive and found.worst == pytest.approx(code.condition(range(code.dimension)), rel=1e-9)
 
 
@@ -305,9 +305,9 @@ def test_configurations_survive_json(code):
 
 
 def test_every_construction_has_been_tried():
-    from gradcode.codes.linear import _CONSTRUCTIONS
+    from gradcode.codes.recipes import CONSTRUCTIONS
 
-    assert {code.to_config()["code"] for code in EVERY} == set(_CONSTRUCTIONS)
+    assert {code.to_config()["code"] for code in EVERY} == set(CONSTRUCTIONS)
 
 
 def test_a_configuration_keeps_no_reference_to_its_arguments():

@@ -159,7 +159,7 @@ def test_one_in_every_group(rng):
     for wrong in (1, 10, 17):
         messages[wrong] = messages[wrong] + 1
     decoder = decoded(scheme, messages, range(18))
-    while decoder.fold():
+    while decoder.decode_ready_group():
         pass
     np.testing.assert_allclose(decoder.result(), gradients.sum(axis=0), atol=1e-12)
     assert decoder.corrupted == (1, 10, 17)
@@ -171,9 +171,9 @@ def test_folding_waits_for_whole_groups_and_leaves_contradictions_to_the_result(
     messages = contract.encode_all(scheme, gradients)
     messages[4] = messages[4] + 1
     decoder = decoded(scheme, messages, [0, 1, 3, 4])
-    assert decoder.ready and not decoder.fold()  # others of each group may come
+    assert decoder.ready and not decoder.decode_ready_group()  # others of each group may come
     decoder.add(2, messages[2])
-    assert decoder.fold() and not decoder.fold()
+    assert decoder.decode_ready_group() and not decoder.decode_ready_group()
     with pytest.raises(CorruptedMessage, match=r"\[3, 4\]"):
         decoder.result()
     decoder.add(5, messages[5])

@@ -15,7 +15,6 @@ from gradcode.datasets.preparation import prepare
 from gradcode.datasets.prepared import open_prepared
 from gradcode.datasets.source import Source
 from gradcode.errors import DataError
-from gradcode.train.output import check_output
 
 pytest.importorskip("sklearn")
 
@@ -343,19 +342,3 @@ def test_prepare_refuses_what_is_no_file(path, root, tmp_path, name, field):
         with pytest.raises(DataError, match=f"^{field} must be {rule}: "):
             prepare(source, tmp_path / "own", shares=1, cache=root)
     assert not root.exists()
-
-
-def test_check_output(tmp_path):
-    check_output(None)
-    check_output(tmp_path / "a" / "b")
-    assert (tmp_path / "a" / "b").is_dir()
-    check_output(tmp_path / "a" / "b")  # empty
-    with pytest.raises(
-        ValueError, match=r"output must be a new or empty directory, so that no result is lost, got .*a$"
-    ):
-        check_output(tmp_path / "a")
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ValueError, match="output must be a directory, got the file"):
-        check_output(tmp_path / "file")
-    with pytest.raises(ValueError, match=r"output must be a directory that can be made, got .*below: "):
-        check_output(tmp_path / "file" / "below")

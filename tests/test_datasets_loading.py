@@ -12,12 +12,11 @@ import pytest
 import scipy.sparse as sp
 
 from gradcode.datasets.dataset import Dataset
-from gradcode.datasets.loading import load, load_diabetes, load_digits, load_svmlight
+from gradcode.datasets.loading import load
 from gradcode.datasets.prepared import open_prepared, save
 from gradcode.datasets.source import Source
 from gradcode.errors import DataError, MissingExtra
 from gradcode.linear.spectrum import spectral_norm_squared
-from gradcode.train.presets import PRESETS
 
 pytest.importorskip("sklearn")
 
@@ -139,17 +138,12 @@ def test_source_checks_itself(fields, error, rule):
         Source(**fields)
 
 
-def test_presets_are_fields_of_a_source():
-    for fields in (preset.source for preset in PRESETS.values()):
-        Source("x", **fields)
-
-
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_digits_are_odd_against_even(dtype):
-    digits = load_digits(dtype=dtype)
+    digits = load(Source(dtype=dtype))
     assert digits.train_X.shape == (1437, 2145)
     assert digits.test_X.shape == (360, 2145)
     assert digits.n_features == 2145
@@ -176,8 +170,6 @@ def test_ten_digits_are_the_same_rows_with_other_labels():
         rows = X[:, 1:65].toarray()
         assert [of[row.tobytes()] for row in rows] == y.tolist()
         assert np.ptp(np.bincount(y.astype(int)) / len(y) - np.bincount(digit) / len(digit)) < 0.006
-    with pytest.raises(ValueError, match="target must be binary or classes for the digits, got 'number'"):
-        load_digits(target="number")
 
 
 def test_diabetes_columns_come_as_they_are():
@@ -191,7 +183,6 @@ def test_diabetes_columns_come_as_they_are():
     np.testing.assert_array_equal(rows[:, 10], 1)
     assert [of[np.ascontiguousarray(row).tobytes()] for row in rows[:, :10]] == [*data.train_y, *data.test_y]
     assert len({row.tobytes() for row in rows}) == 442
-    np.testing.assert_array_equal(load_diabetes(seed=3).test_y, data.test_y)
 
 
 @pytest.mark.parametrize(("share", "n_test"), [(0.2, 360), (0.5, 899), (0.01, 18)])
@@ -217,7 +208,7 @@ def test_split_is_that_of_scikit_learn(written, target, stratify, stratified):
 
 
 def test_digits_monomials_are_those_of_the_pixels():
-    X = load_digits().test_X.toarray()
+    X = load(Source()).test_X.toarray()
     pixels = X[:, 1:65]
     assert pixels.min() == 0
     assert pixels.max() == 1
@@ -226,7 +217,7 @@ def test_digits_monomials_are_those_of_the_pixels():
 
 
 def test_seed_decides_the_split():
-    first, again, other = load_digits(seed=3), load_digits(seed=3), load_digits(seed=4)
+    first, again, other = load(Source(seed=3)), load(Source(seed=3)), load(Source(seed=4))
     assert (first.train_X != again.train_X).nnz == 0
     np.testing.assert_array_equal(first.train_y, again.train_y)
     assert (first.train_X != other.train_X).nnz > 0
@@ -235,7 +226,7 @@ def test_seed_decides_the_split():
 @pytest.mark.parametrize("name", ["data.svm", "data.svm.gz", "data.svm.bz2", "data.svm.xz"])
 def test_svmlight_values(written, name):
     pack = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}.get(name.rsplit(".", 1)[1], bytes)
-    data = load_svmlight(written(pack(GOOD.encode()), name))
+    data = load(Source(written(pack(GOOD.encode()), name), format="libsvm"))
     assert data.name == name
     assert data.classes == ("0", "1")
     assert (data.train_X.shape, data.test_X.shape) == ((16, 4), (4, 4))
@@ -246,7 +237,7 @@ def test_svmlight_values(written, name):
 
 
 def test_svmlight_lower_label_becomes_minus_one(written):
-    data = load_svmlight(written("2.5 1:1\n-7 1:3\n" * 5), dtype="float32")
+    data = load(Source(written("2.5 1:1\n-7 1:3\n" * 5), dtype="float32"))
     assert data.classes == ("-7", "2.5")
     assert data.train_X.dtype == data.train_y.dtype == np.float32
     np.testing.assert_array_equal(data.train_X.toarray()[:, 0], np.where(data.train_y == 1, 1, 3))
@@ -281,7 +272,7 @@ def test_svmlight_names_the_first_bad_line(written, line, rule):
     bad = line.encode("utf-8", "surrogateescape") + b"\n"
     path = written(good + bad + good + b"also bad\n")
     with pytest.raises(DataError) as caught:
-        load_svmlight(path)
+        load(Source(path))
     text = str(caught.value)
     assert text.startswith(f"{path}:{good.count(b'%c' % 10) + 1}: field ")
     assert rule in text
@@ -291,9 +282,9 @@ def test_svmlight_names_the_first_bad_line(written, line, rule):
 
 def test_svmlight_value_beyond_float32(written):
     path = written(GOOD + "1 1:1e39\n")
-    load_svmlight(path)
+    load(Source(path))
     with pytest.raises(DataError, match=r":41: field 2 '1:1e39' must be a finite number .*float32"):
-        load_svmlight(path, dtype="float32")
+        load(Source(path, dtype="float32"))
 
 
 @pytest.mark.parametrize(
@@ -314,25 +305,25 @@ def test_svmlight_value_beyond_float32(written):
 def test_svmlight_unusable_as_a_whole(written, text, rule):
     path = written(text)
     with pytest.raises(DataError, match=rule) as caught:
-        load_svmlight(path)
+        load(Source(path))
     assert str(caught.value).startswith(f"{path}: ")
 
 
 def test_svmlight_five_rows_of_a_class_reach_both_parts(written):
     path = written("0 1:1\n" * 995 + "1 1:1\n" * 5)
     for seed in range(10):
-        data = load_svmlight(path, seed=seed)
+        data = load(Source(path, seed=seed))
         assert (data.train_y == 1).sum() == 4
         assert (data.test_y == 1).sum() == 1
 
 
 def test_svmlight_classes_and_numbers(written):
     path = written("2 1:1\n10 1:2\n-1 1:3\n" * 5)
-    data = load_svmlight(path, target="classes")
+    data = load(Source(path, target="classes"))
     assert (data.target, data.classes) == ("classes", ("-1", "2", "10"))
     values = {1: 1, 2: 2, 3: 0}
     assert [values[v] for v in data.train_X.toarray()[:, 0]] == data.train_y.tolist()
-    data = load_svmlight(path, target="number")
+    data = load(Source(path, target="number"))
     assert (data.target, data.classes) == ("number", ())
     values = {1: 2, 2: 10, 3: -1}
     assert [values[v] for v in data.train_X.toarray()[:, 0]] == data.train_y.tolist()
@@ -341,14 +332,14 @@ def test_svmlight_classes_and_numbers(written):
 def test_svmlight_classes_need_two(written):
     path = written("2 1:1\n" * 9)
     with pytest.raises(DataError, match="must hold rows of two classes or more, got 1: 2"):
-        load_svmlight(path, target="classes")
+        load(Source(path, target="classes"))
 
 
 def test_svmlight_real_label_beyond_float32(written):
     path = written("1.5 1:1\n1e39 1:2\n" * 5)
-    load_svmlight(path, target="classes", dtype="float32")  # a name like any other
+    load(Source(path, target="classes", dtype="float32"))  # a name like any other
     with pytest.raises(DataError, match=r":2: field 1 '1e39' must be a finite number, the label"):
-        load_svmlight(path, target="number", dtype="float32")
+        load(Source(path, target="number", dtype="float32"))
 
 
 @pytest.mark.parametrize("wider", ["train", "test"])
@@ -430,33 +421,33 @@ def test_plain_split_that_loses_a_class(written, target):
 def test_svmlight_corrupt_archive(written, content, name):
     path = written(content, name)
     with pytest.raises(DataError) as caught:
-        load_svmlight(path)
+        load(Source(path))
     assert str(caught.value).startswith(f"{path}")
     assert caught.value.__suppress_context__
 
 
 def test_svmlight_missing_file_and_directory(tmp_path):
     with pytest.raises(DataError, match=r"absent: cannot be read: No such file"):
-        load_svmlight(tmp_path / "absent")
+        load(Source(tmp_path / "absent"))
     with pytest.raises(DataError, match="must be a file, got a directory"):
-        load_svmlight(tmp_path)
+        load(Source(tmp_path))
 
 
-@pytest.mark.parametrize("load", [load_digits, lambda **k: load_svmlight("absent", **k)])
-def test_arguments_are_checked_before_work(load):
+@pytest.mark.parametrize("path", [None, "absent"])
+def test_arguments_are_checked_before_work(path):
     with pytest.raises(ValueError, match=r"seed must be an integer in 0\.\.4294967295, got -1"):
-        load(seed=-1)
+        Source(path, seed=-1)
     with pytest.raises(TypeError, match="dtype must be one of float32, float64, got int64"):
-        load(dtype="int64")
+        Source(path, dtype="int64")
     with pytest.raises(TypeError, match="path must be a str"):
-        load_svmlight(b"bytes")
+        Source(b"bytes")
 
 
-@pytest.mark.parametrize("load", [load_digits, lambda: load_svmlight("absent")])
-def test_without_scikit_learn(monkeypatch, load):
+@pytest.mark.parametrize("source", [Source(), Source(target="number"), Source("absent")], ids=str)
+def test_without_scikit_learn(monkeypatch, source):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     with pytest.raises(MissingExtra, match=r"reading training data needs scikit-learn.*gradcode\[train\]"):
-        load()
+        load(source)
 
 
 # --- Dataset ----------------------------------------------------------------------------------------------------------

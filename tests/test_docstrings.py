@@ -19,8 +19,9 @@ NEEDS_MPI = {
     "gradcode.mpi.link",
     "gradcode.mpi.master",
     "gradcode.mpi.session",
+    "gradcode.mpi.sharing",
 }
-NEEDS_MPI |= {"gradcode.mpi.worker", "gradcode.__main__"}
+NEEDS_MPI |= {"gradcode.__main__"}
 NEEDS_TORCH = {"gradcode.torch"} if importlib.util.find_spec("torch") is None else set()
 NEEDS_MORE = NEEDS_MPI | NEEDS_TORCH
 MODULES = [info.name for info in pkgutil.walk_packages(gradcode.__path__, "gradcode.") if info.name not in NEEDS_MORE]

@@ -72,7 +72,7 @@ def test_it_is_the_least_squares_approximation_with_its_exact_error(scheme, rng)
             worst = np.linalg.svd(residual)[2][0].reshape(scheme.n_subsets, m)
             assert np.linalg.norm(residual @ worst.ravel()) == pytest.approx(factor, abs=1e-7)
             covered = {s.index: s.stop - s.start for w in workers for s in scheme.subsets(w)}
-            assert decoder.covered == pytest.approx(float(sum(covered.values())))
+            assert decoder.data_share == pytest.approx(float(sum(covered.values())))
             if scheme.exact and scheme.is_decodable(workers):
                 assert factor == 0
                 np.testing.assert_allclose(found, decoder.result(), atol=1e-10)
@@ -85,9 +85,9 @@ def test_the_decoder_stays_as_it_was():
     decoder, out = scheme.decoder(10), np.full(10, np.nan)
     first = decoder.estimate(out)
     assert first.gradient is out and (out == 0).all() and first.error_factor == pytest.approx(2**0.5)
-    assert decoder.covered == 0
+    assert decoder.data_share == 0
     decoder.add(0, messages[0])
-    assert decoder.estimate().error_factor > 1 and decoder.covered == 0.5
+    assert decoder.estimate().error_factor > 1 and decoder.data_share == 0.5
     for worker in (3, 5, 6):
         decoder.add(worker, messages[worker])
     np.testing.assert_allclose(decoder.result(), gradients.sum(axis=0), atol=1e-13)

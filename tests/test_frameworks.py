@@ -328,11 +328,9 @@ def test_decoders_write_into_tensors(torch, rng):
     np.testing.assert_array_equal(out.numpy(), plain.result())
     with pytest.raises(ValueError, match="out must be a float32 array of shape"):
         decoder.result(torch.zeros(20, dtype=torch.float64))
-    parts = torch.zeros(10)
-    scheme.encode_part(1, 0, gradient, parts, accumulate=False)
-    np.testing.assert_array_equal(parts.numpy(), scheme.encode(1, gradient.numpy()))
-    with pytest.raises(TypeError, match="out must be of the type of the gradients, got bfloat16"):
-        scheme.encode_part(1, 0, gradient, parts.bfloat16(), accumulate=False)
+    message = torch.zeros(10)
+    assert scheme.encode(1, gradient, message) is message
+    np.testing.assert_array_equal(message.numpy(), scheme.encode(1, gradient.numpy()))
 
 
 def test_decoders_refuse_immutable_arrays_as_out(jnp):

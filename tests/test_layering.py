@@ -14,7 +14,7 @@ import gradcode
 PACKAGE = Path(gradcode.__file__).parent
 # From the bottom up: a module may import from its own layer and from those below.
 LAYERS = [
-    {"errors", "_files", "_memory", "_validate", "_version"},
+    {"errors", "_files", "_memory", "_options", "_validate", "_version"},
     {"kernels"},
     {"codes"},
     {"schemes"},
@@ -32,7 +32,7 @@ RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 CORE = {"numpy", "scipy", "gradcode", "gc_core"} | set(sys.stdlib_module_names)
 # These modules are for users of the library they are named after.
 OPTIONAL = {"learn": {"sklearn", "threadpoolctl"}, "torch": {"torch"}}
-MPI_MODULES = {"agreement", "inbox", "link", "master", "session"}
+MPI_MODULES = {"agreement", "inbox", "link", "master", "session", "sharing"}
 
 
 def imports(path):
@@ -89,7 +89,7 @@ def loaded_by(statement):
         "import gradcode",
         "import gradcode.rounds",
         "import gradcode.mpi, gradcode.mpi.launch, gradcode.mpi.wire, gradcode.mpi.placement",
-        "import gradcode.train, gradcode.train.config, gradcode.train.launcher, gradcode.reports.terminal",
+        "import gradcode.train, gradcode.train.config, gradcode.train.launcher, gradcode.reports.live",
     ],
 )
 def test_importing_loads_no_extras(statement):

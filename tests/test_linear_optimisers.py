@@ -7,18 +7,12 @@ import pytest
 from scipy.optimize import minimize
 
 from gradcode.errors import GradCodeError
+from gradcode.linear.first_order import adam, gradient_descent, nesterov
+from gradcode.linear.iteration import Minimised
+from gradcode.linear.lbfgs import lbfgs
 from gradcode.linear.losses import LOSSES
 from gradcode.linear.objective import regularised
-from gradcode.linear.optimisers import (
-    OPTIMISERS,
-    STOCHASTIC,
-    Minimised,
-    adam,
-    default_rate,
-    gradient_descent,
-    lbfgs,
-    nesterov,
-)
+from gradcode.linear.optimisers import OPTIMISERS, default_rate, optimiser_of
 
 FUNCTIONS = {"gd": gradient_descent, "nesterov": nesterov, "adam": adam, "lbfgs": lbfgs}
 each = pytest.mark.parametrize("name", FUNCTIONS)
@@ -73,8 +67,8 @@ def test_names():
         "sgd": gradient_descent,
         "adam": adam,
     }
-    assert functions == OPTIMISERS
-    assert {"sgd", "adam"} == STOCHASTIC
+    assert {name: optimiser.minimise for name, optimiser in OPTIMISERS.items()} == functions
+    assert {name for name, optimiser in OPTIMISERS.items() if optimiser.stochastic} == {"sgd", "adam"}
 
 
 def test_default_rates():
@@ -160,8 +154,7 @@ def test_steps_take_what_is_a_batch():
         difference = w - batch
         return 8 * float((difference**2).sum()) / 2, 8 * difference.sum(axis=0)
 
-    assert "sgd" in STOCHASTIC
-    OPTIMISERS["sgd"](
+    optimiser_of("sgd", 64)(
         estimate,
         np.zeros(3),
         rate=default_rate("sgd", 64.0 * 10),

@@ -106,7 +106,7 @@ SCHEMES = [
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("scheme", SCHEMES, ids=repr)
-def test_sums_are_exact_whoever_never_answers(scheme, dtype):
+def test_sums_are_exact_regardless_of_who_never_answers(scheme, dtype):
     load, gradient, plain = least_squares(dtype)
     params = np.linspace(-1, 1, SIZE).astype(dtype)
     loss, expected = plain(params)
@@ -255,7 +255,7 @@ def test_messages_of_16_bits_are_rounded_once(scheme, chunks, wire_dtype):
 
 
 def tolerance_of(scheme, dtype):
-    """`tolerance`, by the condition of all that is solved: for cyclic schemes that of the weighted messages."""
+    """Like `tolerance`, with the worst condition of the scheme: for cyclic schemes, of the weighted messages."""
     return (
         (ROWS + SIZE + scheme.n_workers * scheme.communication)
         * np.finfo(dtype).eps
@@ -561,8 +561,8 @@ def test_an_interrupt_ends_the_wait_for_a_worker_that_hangs_and_keeps_the_result
 
         def main(cluster):
             result = ones(cluster)
-            with cluster.interrupts.shelter():
-                signal.raise_signal(signal.SIGINT)  # nobody takes it before the goodbye
+            with cluster.interrupts.deferred():
+                signal.raise_signal(signal.SIGINT)  # not consumed before the goodbye
             return result
 
         scheme = design(2, stragglers=1, communication=1)

@@ -9,12 +9,11 @@ import pytest
 from training_output import records, write_run
 
 from gradcode.errors import DataError, MissingExtra
+from gradcode.reports.bins import bands, late_shares
 from gradcode.reports.drawing import save_figure
 from gradcode.reports.figures import (
-    bands,
     comparison_figure,
     convergence_figure,
-    late_shares,
     rounds_figure,
     run_figures,
     usage_figure,

@@ -7,7 +7,10 @@ import pytest
 
 from gradcode import CyclicRepetition, Grouped, IgnoreStragglers, YeAbbe, codes, design
 from gradcode.errors import GradCodeError, WorkerFailed
+from gradcode.kernels import message_type
 from gradcode.rounds import Abandoned, Arrived, Cluster, Failed, Interrupts, Joined, Traffic
+
+FLOAT64 = message_type("float64")
 
 
 class ScriptedEngine:
@@ -19,20 +22,20 @@ class ScriptedEngine:
     def __init__(self, scheme, gradients, slow=(), wire_dtype=None):
         self.scheme, self.gradients, self.slow, self.wire_dtype = scheme, gradients, set(slow), wire_dtype
         self.events = [Joined(w) for w in range(scheme.n_workers)]
-        self.held_back, self.closed, self.models = [], [], []
+        self.held_back, self.closed, self.models, self.usual = [], [], [], []
 
     def traffic(self):
         return Traffic(bytes_up=len(self.models))
 
-    def model(self, params):
+    def load(self, params, usual_seconds):
         self.models.append(params.copy())
+        self.usual.append(usual_seconds)
         self.events += self.held_back
         self.held_back = []
-        return self.models[-1]
 
-    def send(self, worker, round, model):
+    def send(self, worker, round):
         held = self.scheme.subsets(worker)
-        gradients = [self.gradients[subset.index] * model[0] for subset in held]
+        gradients = [self.gradients[subset.index] * self.models[-1][0] for subset in held]
         gradients = gradients[0] if self.scheme.summed else gradients
         message = self.scheme.encode(worker, gradients, wire_dtype=self.wire_dtype)
         event = Arrived(worker, round, message, tuple({"loss": float(subset.index)} for subset in held), 0.5)
@@ -50,14 +53,14 @@ class ScriptedEngine:
         raise AssertionError("nothing will ever happen")
 
 
-def cluster_for(scheme, slow=(), **options):
+def cluster_for(scheme, slow=(), types=FLOAT64, **options):
     rng = np.random.default_rng(0)
-    gradients = rng.standard_normal((scheme.n_subsets, 10)).astype(options.get("dtype", "float64"))
-    engine = ScriptedEngine(scheme, gradients, slow, options.get("wire_dtype"))
-    return Cluster(engine, scheme, 10, **options), engine, gradients.sum(axis=0)
+    gradients = rng.standard_normal((scheme.n_subsets, 10)).astype(types.gradient)
+    engine = ScriptedEngine(scheme, gradients, slow, types.wire)
+    return Cluster(engine, scheme, 10, types, **options), engine, gradients.sum(axis=0)
 
 
-def test_the_gradient_is_the_exact_sum_whoever_is_slow():
+def test_the_gradient_is_the_exact_sum_regardless_of_who_is_slow():
     scheme = design(6, stragglers=1, communication=2)
     for slow in [(), (0,), (2, 3), (5, 1)]:
         cluster, _, total = cluster_for(scheme, slow)
@@ -102,7 +105,7 @@ def test_an_interrupted_round_is_given_up_and_the_next_one_works():
     interrupts = Interrupts()
     scheme = design(4, stragglers=1, communication=1)
     cluster, engine, total = cluster_for(scheme, slow=range(4), interrupts=interrupts)
-    engine.interrupt = lambda: setattr(interrupts, "_pending", True)
+    engine.interrupt = interrupts.put_back
     with pytest.raises(KeyboardInterrupt):
         cluster.gradient(np.ones(10))
     assert engine.closed == [(0, (0, 1, 2, 3))]
@@ -141,7 +144,7 @@ def test_bad_parameters_are_refused_before_any_work(params, error, text):
 
 def test_value_and_gradient_needs_a_loss():
     cluster, engine, _ = cluster_for(design(2, stragglers=0, communication=1))
-    engine.send = lambda worker, round, model: engine.events.append(Arrived(worker, round, np.zeros(10)))
+    engine.send = lambda worker, round: engine.events.append(Arrived(worker, round, np.zeros(10)))
     with pytest.raises(GradCodeError, match=r'needs a gradient function that returns .*"loss"'):
         cluster.value_and_gradient(np.ones(10))
 
@@ -151,7 +154,7 @@ def test_only_workers_in_the_sum_count_as_used():
     cluster, engine, total = cluster_for(scheme)
     order = iter([0, 1, None, 2, 4, 5])  # worker 2 comes when its group has been decoded
     answers = {}
-    engine.send = lambda worker, round, model: answers.__setitem__(
+    engine.send = lambda worker, round: answers.__setitem__(
         worker, Arrived(worker, round, scheme.encode(worker, engine.gradients[scheme.subsets(worker)[0].index]))
     )
     real_next = engine.next
@@ -203,7 +206,8 @@ def test_survivors_in_bad_condition_are_waited_for_with_patience(caplog):
     # The usual time of a round is without the wait, so that waiting does not grow from round to round.
     for _ in range(30):
         cluster.gradient(np.ones(10))
-    assert max(cluster._recent) < 1
+    assert cluster.usual_seconds < 1
+    assert engine.usual[0] == np.inf and 0 < engine.usual[-1] < 1  # and the engine is told
     # Somebody who does come is worth the wait.
     caplog.clear()
     patient, _, total = cluster_for(scheme, patience=1e6)
@@ -217,7 +221,7 @@ def test_survivors_in_bad_condition_are_waited_for_with_patience(caplog):
 @pytest.mark.parametrize(("wire_dtype", "waits"), [(None, False), ("float16", False), ("bfloat16", True)])
 def test_messages_of_fewer_digits_wait_for_a_better_condition(wire_dtype, waits, caplog):
     scheme = Grouped(3, codes.from_generator([[1, np.cos(0.07), 0], [0, np.sin(0.07), 1]]))  # workers 0, 1: about 29
-    cluster, engine, total = cluster_for(scheme, slow=(2,), dtype="float32", wire_dtype=wire_dtype)
+    cluster, engine, total = cluster_for(scheme, slow=(2,), types=message_type("float32", wire_dtype))
     engine.interrupt = lambda: None  # time passes, and nobody comes
     with caplog.at_level("WARNING", "gradcode"):
         gradient = cluster.gradient(np.ones(10, np.float32))

@@ -6,24 +6,25 @@ import numpy as np
 import pytest
 
 from gradcode import CyclicRepetition, Uncoded, YeAbbe, design, kernels
-from gradcode.rounds import Plan
+from gradcode.rounds import RunPlan
 from gradcode.rounds.message import Message
 
 SIZE = 37
 
 
-def plan_of(scheme, dtype, wire_dtype):
-    return Plan(
+def plan_of(scheme, dtype, wire_dtype, gradient_size=SIZE):
+    return RunPlan(
         main=print,
         scheme=scheme,
         gradient=print,
-        gradient_size=SIZE,
-        load=None,
+        gradient_size=gradient_size,
+        data=None,
         dtype=dtype,
+        wire_dtype=wire_dtype,
         chunks=1,
         seed=0,
         goodbye_seconds=0.0,
-        wire_dtype=wire_dtype,
+        patience=2.0,
     )
 
 
@@ -57,7 +58,8 @@ def test_a_message_is_the_sum_of_its_parts_rounded_once(scheme, dtype, wire_dtyp
             parts = np.empty(scheme.message_size(SIZE, dtype), dtype)
             for position, gradient in enumerate(gradients):
                 for chunk in range(chunks):
-                    scheme.encode_part(worker, position, gradient / chunks, parts, accumulate=position + chunk > 0)
+                    row = scheme.coefficients(worker)[position]
+                    kernels.encode(row, gradient / chunks, parts, accumulate=position + chunk > 0)
             expected = (
                 parts
                 if wire_dtype is None
@@ -68,9 +70,8 @@ def test_a_message_is_the_sum_of_its_parts_rounded_once(scheme, dtype, wire_dtyp
 
 def test_large_gradients_have_blocks_that_are_longer_than_they_must_be():
     scheme = design(6, stragglers=1, communication=2)
-    plan = plan_of(scheme, "float32", "float16")
     size = 40_001
-    plan = type(plan)(**{**plan.__dict__, "gradient_size": size})
+    plan = plan_of(scheme, "float32", "float16", size)
     gradient = np.arange(size, dtype=np.float32) % 7
     message = Message(plan, 0, parts=2)
     message.add(0, gradient, accumulate=False)

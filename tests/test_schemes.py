@@ -19,6 +19,7 @@ from gradcode import (
     CyclicRepetition,
     GradientCode,
     Grouped,
+    IgnoreStragglers,
     LinearCode,
     Subset,
     Uncoded,
@@ -35,6 +36,7 @@ from gradcode.errors import (
     PrecisionWarning,
     WorkerFailed,
 )
+from gradcode.schemes.names import SCHEMES, Options, named_scheme
 
 pytestmark = pytest.mark.filterwarnings("ignore::gradcode.errors.LoadWarning")
 
@@ -310,10 +312,10 @@ def test_groups_are_folded_while_others_are_awaited():
     messages = contract.encode_all(scheme, gradients)
     for with_out in (False, True):
         decoder = scheme.decoder(50)
-        assert not decoder.fold()  # nothing yet
+        assert not decoder.decode_ready_group()  # nothing yet
         for worker in (6, 4):
             decoder.add(worker, messages[worker].copy())
-        assert decoder.fold() and not decoder.fold()
+        assert decoder.decode_ready_group() and not decoder.decode_ready_group()
         assert not decoder.ready and decoder.used == (4, 6)
         decoder.add(5, np.full_like(messages[5], np.nan))  # surplus: its group is decoded already
         for worker in (0, 2, 3):
@@ -322,6 +324,43 @@ def test_groups_are_folded_while_others_are_awaited():
         result = decoder.result(out)
         assert result is out or not with_out
         np.testing.assert_allclose(result, gradients.sum(axis=0), rtol=1e-12, atol=1e-12)
+
+
+def test_a_decoder_can_share_an_account_that_somebody_else_keeps():
+    """`add` is the account's `add` and `keep`, `reset` the account's `reset` and `forget`."""
+    scheme = design(6, 1, 2)
+    gradients = np.random.default_rng(5).standard_normal((scheme.n_subsets, 7))
+    messages = [scheme.encode(w, gradients[scheme.subsets(w)[0].index]) for w in range(6)]
+    alone, account = scheme.decoder(7), scheme.survivors()
+    shared = scheme.decoder(7, survivors=account)
+    assert shared.survivors is account and alone.survivors is not account
+    for _ in range(2):
+        for worker in (5, 0, 2, 3):
+            assert alone.add(worker, messages[worker]) == account.add(worker)
+            assert shared.missing == alone.missing
+            shared.keep(worker, messages[worker])
+        with pytest.raises(ValueError, match="worker 3 has been added already"):
+            shared.keep(3, messages[3])
+        assert alone.ready and shared.ready
+        assert np.array_equal(shared.result(), alone.result())
+        account.add(1)
+        with pytest.raises(ValueError, match=r"worker 1 is too late.*call reset\(\)"):
+            shared.keep(1, messages[1])
+        alone.reset()
+        shared.forget()
+        assert account.answered == {0, 1, 2, 3, 5} and shared.data_share == 0
+        account.reset()
+        assert not shared.ready
+    for bad, error, text in (
+        (4, ValueError, "worker 4 must be counted by the account of survivors before its message is kept"),
+        (6, ValueError, "worker must be in 0..5"),
+    ):
+        with pytest.raises(error, match=text):
+            shared.keep(bad, messages[0])
+    account.add(4)
+    with pytest.raises(ValueError, match="message must be contiguous with shape"):
+        shared.keep(4, messages[4][:-1])
+    shared.keep(4, messages[4])
 
 
 def test_an_ill_conditioned_set_waits_for_more_survivors():
@@ -346,12 +385,12 @@ def test_an_ill_conditioned_set_waits_for_more_survivors():
     # Nor does it wait once it is told not to.
     with pytest.warns(PrecisionWarning):
         decoder = scheme.decoder(8, "float32")
-    assert not decoder.settle()
+    assert not decoder.accept_any_condition()
     decoder.add(0, messages[0])
     assert decoder.add(1, messages[1]) and decoder.missing == ()
     decoder.reset()
     decoder.add(0, messages[0])
-    assert not decoder.add(1, messages[1]) and decoder.settle()
+    assert not decoder.add(1, messages[1]) and decoder.accept_any_condition()
 
 
 def test_weights_are_least_squares_over_all_survivors_in_the_order_given():
@@ -368,7 +407,7 @@ def test_weights_are_least_squares_over_all_survivors_in_the_order_given():
 
 def test_solutions_are_remembered_within_bounds():
     scheme = design(8, 2, 2)
-    solver = scheme._solver
+    solver = scheme.solver
     scheme.weights([0, 1, 4, 5])
     assert len(solver._cache) == 1  # both groups lost the same columns and share one solution
     solver._capacity = 3
@@ -429,7 +468,7 @@ def test_out_is_filled_every_round_without_new_memory(scheme):
         decoder.reset()
         for worker in (0, 2):
             decoder.add(worker, scheme.encode(worker, scale * np.arange(10.0)))
-        decoder.fold()
+        decoder.decode_ready_group()
         assert decoder.result(out) is out
         np.testing.assert_allclose(out, scale * np.arange(10.0), atol=1e-13)
     assert "ready" in repr(decoder)
@@ -439,13 +478,13 @@ def test_a_result_is_the_callers_whatever_came_before(scheme):
     decoder, buffer = scheme.decoder(10), np.empty(10)
     for worker in (0, 2):
         decoder.add(worker, scheme.encode(worker, np.arange(10.0)))
-    decoder.fold()
+    decoder.decode_ready_group()
     decoder.result(buffer)
     kept = decoder.result()
     decoder.reset()
     for worker in (0, 2):
         decoder.add(worker, scheme.encode(worker, np.ones(10)))
-    decoder.fold()
+    decoder.decode_ready_group()
     np.testing.assert_allclose(kept, np.arange(10.0), atol=1e-13)
 
 
@@ -462,7 +501,7 @@ def test_a_result_is_the_callers_whatever_came_before(scheme):
 )
 def test_large_designs_tolerate_what_was_asked_for(arguments, options):
     scheme = design(*arguments, **options)
-    assert scheme.stragglers >= arguments[1] and scheme._apparent_condition < 1e6
+    assert scheme.stragglers >= arguments[1] and scheme.quick_condition < 1e6
     rng = np.random.default_rng(0)
     for _ in range(5):
         lost = rng.choice(arguments[0], arguments[1], replace=False)
@@ -512,3 +551,50 @@ def test_negative_zero_is_zero():
     config = codes.frequency(5, [1, 2], 7).to_config()
     config["frequencies"].append(3)
     assert codes.frequency(5, [1, 2], 7).to_config()["frequencies"] == [1, 2]
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+def test_every_name_makes_the_scheme_that_it_says(name):
+    family = SCHEMES[name]
+    scheme = named_scheme(name, 6, communication=1 if family.whole_gradients else 2)
+    assert scheme.n_workers == 6 and scheme.stragglers == (1 if family.tolerant else 0)
+    assert (scheme.communication == 1) == family.whole_gradients and family.about.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "text"),
+    [
+        (("raptor", 6), ValueError, "scheme must be one of auto, grouped, .*, got 'raptor'"),
+        (
+            ("ye-abbe", 6, 1, 2, Options(code="haar")),
+            ValueError,
+            "code needs scheme grouped, got code=haar with ye-abbe",
+        ),
+        (("uncoded", 6, 0, 1, Options(prefer="decoding")), ValueError, "prefer needs scheme grouped"),
+        (("grouped", 6, 1, 2, Options(nodes="integer")), ValueError, "nodes needs scheme ye-abbe, got nodes=integer"),
+        (("uncoded", 6, 1), ValueError, "scheme uncoded must have stragglers 0, got 1"),
+        (("cyclic-repetition", 6, 1, 2), CodeParameterError, "must have communication 1, got 2"),
+        (
+            ("grouped", 6, 1, 2, Options(code="repetition")),
+            CodeParameterError,
+            "code repetition must have comm.*, got 2",
+        ),
+        (("auto", 6, 4, 3), CodeParameterError, r"must be at most workers, got 4 \+ 3 = 7 with workers=6"),
+        (("auto", 0), ValueError, "workers must be an integer of at least 1, got 0"),
+        (("auto", 6, 6), ValueError, r"stragglers must be an integer in 0\.\.5, got 6 with workers=6"),
+    ],
+)
+def test_a_name_refuses_what_its_scheme_does_not_take(arguments, error, text):
+    with pytest.raises(error, match=text):
+        named_scheme(*arguments)
+
+
+def test_only_ignoring_stragglers_is_inexact_and_scales_up():
+    """The flag of the one inexact scheme follows from its system; there is nothing to compare in it."""
+    scheme = IgnoreStragglers(6, 2)
+    (system,) = scheme.systems
+    assert not scheme.exact and scheme.worst_condition() == 1 and scheme.worst_condition().kind == "exact"
+    assert system.fewest == 4 and system.surplus == 0 and system.contradictions(range(5)).shape == (0, 5)
+    assert scheme.scale_up(4) == 1.5 and scheme.scale_up(0) == 1
+    exact = Uncoded(6)
+    assert exact.exact and exact.scale_up(4) == 1

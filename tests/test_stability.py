@@ -57,7 +57,7 @@ def test_float32_is_as_good_as_a_plain_sum(d, m):
         decoder = scheme.decoder(size, "float32")
         for worker in survivors:
             decoder.add(worker, messages[worker])
-        condition = max(decoder._survivors.solution(index).condition for index in range(len(scheme.systems)))
+        condition = max(decoder.survivors.solution(index).condition for index in range(len(scheme.systems)))
         error = np.linalg.norm(decoder.result() - exact) / np.linalg.norm(exact)
         assert error <= plain_error + 0.3 * condition * EPS32, (pattern, error, plain_error, condition)
 

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import sysconfig
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -101,6 +103,87 @@ def test_many_python_threads_with_threads_of_their_own(rng):
     with ThreadPoolExecutor(6) as pool, threadpoolctl.threadpool_limits(2):
         tasks = [pool.submit(plan.decode, messages, np.empty(1_000_000, np.float32)) for _ in range(24)]
         assert all((task.result() == expected).all() for task in tasks)
+
+
+@pytest.fixture
+def frequent_switches():
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def at_once(count, task):
+    """Call `task(0)` ... `task(count - 1)` in as many threads, all from the same moment on; return the results."""
+    barrier = threading.Barrier(count)
+
+    def start(index):
+        barrier.wait(60)
+        return task(index)
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(start, range(count)))
+
+
+@pytest.mark.parametrize("size", [6, 60_000])  # plans keep the GIL for the first, and release it for the second
+def test_everything_at_once(size, default_threads, frequent_switches):
+    """Small integers: all sums are exact, whatever the level and the number of threads."""
+    rng = np.random.default_rng(0)
+    level = cpu.level()
+    coefficients = rng.integers(-9, 10, (3, 2)).astype(np.float64)
+    gradients = list(rng.integers(-9, 10, (3, size)).astype(np.float64))
+    message = sum(row @ gradient.reshape(2, -1) for row, gradient in zip(coefficients, gradients, strict=True))
+    weights = np.ascontiguousarray(coefficients.T)
+    messages = [gradient[: size // 2].copy() for gradient in gradients]
+    gradient = (weights @ np.array(messages)).ravel()
+    encode_plan = gc_core.EncodePlan(coefficients, size, size // 2, "float64")
+    decode_plan = gc_core.DecodePlan(weights, size, size // 2, "float64", num_threads=2)
+    generator = np.array([[2.0, 0.0, 0.0], [0.0, 4.0, 0.0]])
+
+    def task(index):
+        for step in range(60):
+            out, sums = np.empty(size // 2), np.empty(size)
+            assert (gc_core.encode(coefficients, gradients, out) == message).all()
+            assert (gc_core.decode(weights, messages, sums, num_threads=1 + index % 3) == gradient).all()
+            assert (encode_plan.encode(gradients, out) == message).all()
+            assert (decode_plan.decode(messages, sums) == gradient).all()
+            own = gc_core.DecodePlan(weights, size, size // 2, "float64")
+            assert (own.decode(messages, sums) == gradient).all()
+            (found,), (rank,), (condition,) = gc_core.solve([generator], [[0, 1]])
+            assert np.allclose(found, [[0.5, 0], [0, 0.25]], rtol=1e-15, atol=0) and (rank, condition) == (2, 2)
+            cpu.set_num_threads(1 + (index + step) % 4)
+            cpu.force_level(cpu.available_levels()[(index + step) % len(cpu.available_levels())])
+            # The lists are shared: their arrays are replaced, and the old ones freed, while other threads read them.
+            messages[index % 3] = messages[index % 3].copy()
+            gradients[index % 3] = gradients[index % 3].copy()
+        return True
+
+    try:
+        assert all(at_once(8, task))
+    finally:
+        cpu.force_level(level)
+
+
+def test_of_many_threads_one_makes_the_plan(frequent_switches):
+    plan = gc_core.EncodePlan.__new__(gc_core.EncodePlan)
+
+    def make(index):
+        try:
+            plan.__init__(np.full((1, 1), 2.0), 3, 3, "float64")
+        except RuntimeError as error:
+            return str(error)
+        return "made"
+
+    assert sorted(at_once(8, make)) == ["a plan is made once"] * 7 + ["made"]
+    assert plan.encode(np.arange(3.0), np.empty(3)).tolist() == [0, 2, 4]
+
+
+@pytest.mark.skipif(not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="this Python always has a GIL")
+def test_the_import_leaves_the_gil_disabled():
+    """A module that is not declared safe without the GIL would enable it."""
+    code = "import sys, gc_core; print(sys._is_gil_enabled())"
+    result = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "False"
 
 
 FORK = """

@@ -58,7 +58,7 @@ def test_published_nodes_fail_beyond_and_are_refused(shape, least):
     scheme = YeAbbe(*shape, max_condition=np.inf)
     decoder = scheme.decoder(1)
     for worker in range(scheme.n_workers - scheme.stragglers):
-        assert not decoder.add(worker, np.zeros(1))  # waits for more, unless told to settle
+        assert not decoder.add(worker, np.zeros(1))  # waits for more, unless told to accept any condition
     with pytest.raises(CodeParameterError, match=r"condition of decoding must be at most 1e\+12, got .* no digits"):
         YeAbbe(*shape)
 

@@ -80,3 +80,29 @@ def write_run(directory, rounds, n_workers, **change):
     (directory / "rounds.jsonl").write_text("".join(json.dumps(record) + "\n" for record in rounds))
     (directory / "result.json").write_text(json.dumps(result))
     return directory
+
+
+def result(n_workers=6, rounds=100, **change):
+    """Return what result.json holds, of a run in which the last worker was late in every other round."""
+    return {
+        "status": "completed",
+        "rounds": rounds,
+        "iterations": 100,
+        "stopped": "iterations",
+        "test": {"auc": 0.98765, "accuracy": 0.95},
+        "loss": 123.456,
+        "train_seconds": 3.5,
+        "startup_seconds": 0.8,
+        "seconds_per_round": {"mean": 0.005, "median": 0.0041, "p95": 0.25},
+        "seconds_down": 0.21,
+        "seconds_up": 61.0,
+        "bytes_down": 10_300_000,
+        "bytes_up": 512,
+        "memory": {"master": 120_000_000, "workers": [95_000_000, None] + [90_000_000] * (n_workers - 2)},
+        "used": [rounds] * (n_workers - 1) + [rounds // 2],
+        "late": [0] * (n_workers - 1) + [rounds - rounds // 2],
+        "configuration": {},
+        "scheme": {"name": "Grouped", "load": 3.0, "stragglers": 1, "communication": 2},
+        "versions": {},
+        "output": "runs/digits.json",
+    } | change

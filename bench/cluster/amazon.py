@@ -1,8 +1,8 @@
-"""The Amazon Employee Access evaluation: against scikit-learn, and schemes against each other, on this machine.
+"""Evaluate on the Amazon Employee Access data: compare with scikit-learn, and schemes with each other, on this machine.
 
-``python -m bench.cluster.amazon path/to/train.csv`` trains with `gradcode train --preset amazon`, fits scikit-learn's
-LogisticRegression to the same objective, and compares schemes, nobody or one of six workers late, several times
-interleaved. It writes bench/results/amazon.md.
+``python -m bench.cluster.amazon path/to/train.csv`` trains with `gradcode train --preset amazon` and fits
+scikit-learn's LogisticRegression to the same objective. Then it compares schemes with no worker late and with one of
+six late, in several interleaved repetitions. It writes bench/results/amazon.md.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ RESULTS = Path(__file__).parents[1] / "results" / "amazon.md"
 SCHEMES = ("uncoded", "repetition", "grouped")
 SCHEME = ["--workers", "6", "--stragglers", "1", "--communication", "2"]
 CAVEAT = (
-    "On one machine a message costs next to nothing, and six workers share the cores: a load of 2 or 3 is paid in full "
-    "and nothing is won by shorter messages. Coding pays where workers straggle; repetition (load 2, whole gradients) "
-    "is the cheaper code here, and the code that halves messages (load 3) is for slow links."
+    "On one machine messages are almost free, and six workers share the cores. So a load of 2 or 3 costs its full "
+    "price, and shorter messages gain nothing. Coding pays where workers straggle. Here repetition (load 2, whole "
+    "gradients) is the cheaper code; the code that halves messages (load 3) is meant for slow links."
 )
 
 
 def gradcode_train(data: str, *options: str) -> dict[str, dict[str, Any]]:
-    """Results of `gradcode train`, by the name of the scheme; with the parameters of a single run."""
+    """Run `gradcode train`; return its results by scheme, with the parameters if it is a single run."""
     with tempfile.TemporaryDirectory() as directory:
         out = Path(directory) / "out"
         command = [sys.executable, "-P", "-m", "gradcode", "train", "--preset", "amazon", "--data", data]
@@ -54,7 +54,7 @@ def gradcode_train(data: str, *options: str) -> dict[str, dict[str, Any]]:
 
 
 def against_scikit_learn(data: str, iterations: int) -> list[str]:
-    """Lines on the objective, the AUC, the time and the memory of one run."""
+    """Return lines on the objective, the AUC, the time and the memory of one run."""
     result = gradcode_train(data, *SCHEME, "--iterations", str(iterations))[""]
     rows = load(Source(data, **PRESETS["amazon"].source))
     penalty = result["regularisation"]
@@ -66,7 +66,7 @@ def against_scikit_learn(data: str, iterations: int) -> list[str]:
     model = LogisticRegression(C=1 / penalty, fit_intercept=False, tol=1e-6, max_iter=10_000)
     started = time.perf_counter()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # its own stopping rule is not the point; the objectives are compared
+        warnings.simplefilter("ignore")  # on convergence: only the objectives are compared
         model.fit(rows.train_X, rows.train_y)
     seconds = time.perf_counter() - started
     reference = objective(model.coef_.ravel())
@@ -91,7 +91,7 @@ def against_scikit_learn(data: str, iterations: int) -> list[str]:
 
 
 def against_each_other(data: str, rounds: int, repetitions: int, delay: float) -> list[str]:
-    """A table of the seconds per round of the schemes, nobody or one worker late."""
+    """Return a table of the time per round of the schemes, with no worker late and with one late."""
     cases = {"nobody": [], "transient": ["--delay", str(delay), "--delayed", "1"]}
     measured: dict[tuple[str, str], list[dict[str, float]]] = {}
     for repetition in range(repetitions):
@@ -102,8 +102,9 @@ def against_each_other(data: str, rounds: int, repetitions: int, delay: float) -
                 measured.setdefault((scheme, case), []).append(result["seconds_per_round"])
                 print(f"{repetition}: {scheme}, {case} late: {result['seconds_per_round']}", flush=True)
     lines = [
-        f"Milliseconds per round of {rounds} rounds, whole loop: median over {repetitions} interleaved repetitions "
-        f"[smallest, largest]. Late: another worker in every round, by {delay * 1e3:g} ms.",
+        f"Milliseconds per round of the whole loop, over {rounds} rounds: median of {repetitions} interleaved "
+        "repetitions [smallest, largest]. In the runs with a late worker, a different worker is "
+        f"{delay * 1e3:g} ms late in each round.",
         "",
         "| scheme | late | mean | median | p95 |",
         "|---|---|---|---|---|",
@@ -115,7 +116,7 @@ def against_each_other(data: str, rounds: int, repetitions: int, delay: float) -
 
 
 def spread(seconds: list[float]) -> str:
-    """Median [smallest, largest], in milliseconds."""
+    """Write median [smallest, largest], in milliseconds."""
     values = [value * 1e3 for value in seconds]
     return f"{statistics.median(values):.1f} [{min(values):.1f}, {max(values):.1f}]"
 
@@ -125,7 +126,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="train.csv of the challenge")
     parser.add_argument("--iterations", type=int, default=300)
-    parser.add_argument("--rounds", type=int, default=50, help="of each run that is timed")
+    parser.add_argument("--rounds", type=int, default=50, help="rounds of each timed run")
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--delay", type=float, default=0.5)
     options = parser.parse_args()

@@ -1,8 +1,8 @@
-"""What a straggler costs: seconds per round with and without one, coded and uncoded, on this machine.
+"""Measure the cost of a straggler: seconds per round with and without one, coded and uncoded, on this machine.
 
-``python -m bench.cluster.stragglers`` runs `gradcode train` for 50 rounds of six workers, each case several times,
-interleaved, and writes a table to bench/results/stragglers.md. One worker is delayed by two seconds in every round:
-another one each time ("transient"), or the same throughout, who cannot be interrupted ("busy").
+``python -m bench.cluster.stragglers`` runs `gradcode train` with six workers for 50 rounds. It repeats each case
+several times, interleaved, and writes a table to bench/results/stragglers.md. In each delayed round one worker is two
+seconds late: a different worker each time ("transient"), or always the same one, which cannot be interrupted ("busy").
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ CASES = {
     "uncoded, transient delay": ["--scheme", "uncoded", *DELAY],
 }
 RESULTS = Path(__file__).parents[1] / "results" / "stragglers.md"
-# The promise: a delayed run costs at most this much more than the undelayed one, in mean and in 95th percentile.
+# The promise: in mean and 95th percentile, a delayed run takes at most FACTOR x the undelayed time + EXTRA_SECONDS.
 FACTOR, EXTRA_SECONDS = 1.2, 0.020
 CAVEAT = (
-    "On one machine a message costs next to nothing, so here the repetition code (load 2) is cheaper than the code "
-    "that halves messages (load 3), and undelayed uncoded rounds are as cheap as any: coding pays where workers "
-    "straggle, and shorter messages where links are slow."
+    "On one machine messages are almost free. So the repetition code (load 2) is cheaper here than the code that "
+    "halves messages (load 3), and uncoded rounds without a delay are as cheap as any. Coding pays where workers "
+    "straggle, and shorter messages pay where links are slow."
 )
 
 
 def measure(options: list[str], rounds: int) -> dict[str, float]:
-    """Mean, median and p95 of the whole-loop seconds per round."""
+    """Return mean, median and p95 of the seconds per round of the whole loop."""
     with tempfile.TemporaryDirectory() as directory:
         out = str(Path(directory) / "out")
         command = [sys.executable, "-m", "gradcode", "train", "--iterations", str(rounds), "--output", out, *options]
@@ -50,11 +50,11 @@ def measure(options: list[str], rounds: int) -> dict[str, float]:
 
 
 def main() -> int:
-    """Measure, print and write the table; the status says whether the promise holds."""
+    """Measure, print and write the table; return 0 if the promise holds, else 1."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=50)
     parser.add_argument("--repetitions", type=int, default=5)
-    parser.add_argument("--uncoded-repetitions", type=int, default=1, help="of the delayed uncoded case, minutes each")
+    parser.add_argument("--uncoded-repetitions", type=int, default=1, help="of the delayed uncoded case")
     options = parser.parse_args()
     measured: dict[str, list[dict[str, float]]] = {name: [] for name in CASES}
     for repetition in range(options.repetitions):
@@ -68,10 +68,10 @@ def main() -> int:
         "# What a straggler costs",
         "",
         f"Six workers and the master on {os.cpu_count()} cores ({platform.machine()}, Python "
-        f"{platform.python_version()}); {options.rounds} rounds of `gradcode train` on the digits; one worker delayed "
-        f"by 2 s in every round; {options.repetitions} interleaved repetitions "
-        f"({options.uncoded_repetitions} of the delayed uncoded case). Milliseconds per round, whole loop: median over "
-        "the repetitions [smallest, largest].",
+        f"{platform.python_version()}), {options.rounds} rounds of `gradcode train` on the digits data. In the delayed "
+        "cases one worker is 2 s late in every round. Milliseconds per round of the whole loop: median of "
+        f"{options.repetitions} interleaved repetitions ({options.uncoded_repetitions} of the delayed uncoded case) "
+        "[smallest, largest].",
         "",
         "| case | mean | median | p95 |",
         "|---|---|---|---|",
@@ -102,12 +102,12 @@ def main() -> int:
 
 
 def middle(runs: list[dict[str, float]], what: str) -> float:
-    """Median over the repetitions."""
+    """Return the median over the repetitions."""
     return statistics.median(run[what] for run in runs)
 
 
 def spread(runs: list[dict[str, float]], what: str) -> str:
-    """Median [smallest, largest], in milliseconds."""
+    """Write median [smallest, largest], in milliseconds."""
     values = [run[what] * 1e3 for run in runs]
     return f"{statistics.median(values):.1f} [{min(values):.1f}, {max(values):.1f}]"
 

@@ -1,1 +1,1 @@
-"""What the kernels cost, beside the limits of the machine and other libraries: ``python -m bench.kernels --report``."""
+"""Compare the kernels with the limits of the machine and other libraries: ``python -m bench.kernels --report``."""

@@ -1,4 +1,4 @@
-"""What is measured: shapes, sizes and types, with the bytes and operations that each cannot do without."""
+"""The cases to measure: shapes, sizes and types, with the least bytes and operations that each needs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ENCODE_SHAPES = [(1, 2), (1, 4), (5, 2), (10, 3), (4, 4)]
 TINY, SMALL, L2, L3, DRAM, HUGE = 16, 1_000, 100_000, 1_000_000, 10_000_000, 100_000_000
 L1 = 10_000
 
-# A case of fewer bytes stays in some cache between two calls; beyond twice that, no cache holds enough to matter.
+# A case of fewer bytes stays in a cache between two calls. At more than twice as many, caches no longer matter.
 RESIDENT_BYTES = 48_000_000
 
 
@@ -24,7 +24,7 @@ class Case(NamedTuple):
     kind: str  # "encode" or "decode"
     inputs: int  # gradients or messages
     parts: int
-    size: int  # elements of a gradient, to be rounded up to whole blocks
+    size: int  # elements of a gradient, before rounding up to whole blocks
     dtype: str = "float32"
     wire: str | None = None  # "float16" or "bfloat16" messages
     accumulate: bool = False  # decode: add to the output; encode: one gradient at a time
@@ -36,7 +36,7 @@ class Case(NamedTuple):
 
     @property
     def length(self) -> int:
-        """Elements of a gradient: whole blocks, which is what the other libraries can do."""
+        """Elements of a gradient: whole blocks, because the other libraries need them."""
         return self.parts * self.stride
 
     @property
@@ -83,30 +83,30 @@ class Case(NamedTuple):
 
     @property
     def name(self) -> str:
-        """All of it in a few words."""
+        """The case in a few words."""
         way = "" if not self.accumulate else " accumulating" if self.kind == "decode" else " one by one"
         types = f"{self.dtype}, {self.wire} messages" if self.wire else self.dtype
         return f"{self.kind}{way} {self.shape} l={power(self.size)} {types}"
 
 
 def power(size: int) -> str:
-    """Write a round number as a power of ten: 1e7."""
+    """Write powers of ten from 1,000 on as 1e3, and other numbers with commas."""
     digits = str(size)
     return f"1e{len(digits) - 1}" if digits.rstrip("0") == "1" and size >= 1000 else f"{size:,}"
 
 
 def decode(shape: tuple[int, int], size: int, dtype: str = "float32", **more: object) -> Case:
-    """A decode of shape (m, S)."""
+    """Return a decode of shape (m, S)."""
     return Case("decode", shape[1], shape[0], size, dtype, **more)  # type: ignore[arg-type]
 
 
 def encode(shape: tuple[int, int], size: int, dtype: str = "float32", **more: object) -> Case:
-    """An encode of shape (k, m)."""
+    """Return an encode of shape (k, m)."""
     return Case("encode", shape[0], shape[1], size, dtype, **more)  # type: ignore[arg-type]
 
 
 def full() -> Iterator[Case]:
-    """All cases, for the level that matters."""
+    """Yield all cases, for the fastest level."""
     for size in (DRAM, L3, L2, L1):
         yield from (decode(shape, size) for shape in DECODE_SHAPES)
     for size in (DRAM, L3, L2, L1):
@@ -127,7 +127,7 @@ def full() -> Iterator[Case]:
 
 
 def short() -> Iterator[Case]:
-    """Fewer, for the other levels."""
+    """Yield fewer cases, for the other levels."""
     for size in (DRAM, L2):
         yield from (decode(shape, size) for shape in DECODE_SHAPES)
         yield from (encode(shape, size) for shape in [(1, 2), (1, 4), (10, 3)])
@@ -138,7 +138,7 @@ def short() -> Iterator[Case]:
 
 
 def quick() -> Iterator[Case]:
-    """A few of each kind, to see that all of it works."""
+    """Yield a few cases of each kind, for a quick check."""
     yield from (decode(shape, L2) for shape in DECODE_SHAPES)
     yield from (decode(shape, L3) for shape in [(2, 2), (4, 20)])
     yield from (encode(shape, L2) for shape in ENCODE_SHAPES)

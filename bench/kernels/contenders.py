@@ -1,12 +1,13 @@
-"""Who runs against whom: gradcode, NumPy and SciPy, and what else is installed (optional.py).
+"""The contenders: gradcode, NumPy and SciPy, and the other libraries that are installed (optional.py).
 
-"list" contenders get separate buffers, as they arrive from a network, and reuse the buffer in which they stack them;
-"packed" ones get a stack that was made for them; "fresh" ones are what one would write first, with new arrays at every
-call. All others write to an output that is there.
+"list" contenders get separate buffers, as they arrive from a network, and stack them into a buffer that is reused.
+"packed" contenders get a stack that was made before. "fresh" ones are the shortest expression and create new arrays at
+every call; all others write to an existing output.
 """
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -25,13 +26,13 @@ NAMES = [
     *("numpy packed", "scipy packed", "ml_dtypes packed", "torch packed", "numba packed"),
     *("torch all 16-bit", OWN_FLOAT32, "gradcode at once", "numpy array", "nothing"),
 ]
-# The best of several, round by round.
+# The fastest of several contenders in each round.
 BEST = {
     "best numpy list": ("numpy list", "ml_dtypes list"),
     "best numpy packed": ("numpy packed", "scipy packed", "ml_dtypes packed"),
     "best numpy": ("numpy list", "numpy packed", "scipy packed", "ml_dtypes list", "ml_dtypes packed", "numpy fresh"),
 }
-# These do something else, or less; they are shown, and nobody is said to lose against them.
+# These do something else, or less. The report shows them but does not count losses against them.
 OTHERS = {"torch all 16-bit", OWN_FLOAT32, "gradcode at once", "nothing"}
 
 Call = Callable[[], Any]
@@ -43,13 +44,13 @@ class Data(NamedTuple):
     table: np.ndarray  # coefficients (k, m) or weights (m, S)
     inputs: list[np.ndarray]
     stacked: np.ndarray  # the inputs once more: (S, L), or (k * m, L)
-    wide: np.ndarray  # the same in the type of the sums: another array where messages have 16 bits
+    wide: np.ndarray  # the same in the type of the sums; a separate array if messages have 16 bits
     scratch: np.ndarray  # as large as the output, in the type of the sums
     out: np.ndarray
 
 
 def make(case: Case, seed: int = 0) -> Data:
-    """Return random arrays."""
+    """Return random arrays for a case."""
     rng = np.random.default_rng([seed, case.inputs, case.parts, case.size])
     decoding = case.kind == "decode"
 
@@ -69,31 +70,31 @@ def make(case: Case, seed: int = 0) -> Data:
 
 
 def wire_type(case: Case) -> str:
-    """The NumPy type of a message, which has no bfloat16."""
+    """Return the NumPy type of a message; NumPy has no bfloat16, so it is uint16 there."""
     return {None: case.dtype, "float16": "float16", "bfloat16": "uint16"}[case.wire]
 
 
 def to_wire(array: np.ndarray, wire: str) -> np.ndarray:
-    """Return numbers that 16 bits hold: for bfloat16 the upper half, cut off."""
+    """Convert float32 numbers to 16 bits; for bfloat16 keep the upper half."""
     return array.astype("float16") if wire == "float16" else (array.view("uint32") >> 16).astype("uint16")
 
 
 def from_wire(array: np.ndarray, wire: str) -> np.ndarray:
-    """Return the float32 numbers."""
+    """Convert 16-bit numbers to float32."""
     if wire == "float16":
         return array.astype("float32")
     return (array.astype("uint32") << 16).view("float32")
 
 
 def contenders(case: Case, data: Data) -> dict[str, Call]:
-    """Return all that can run a case here; ours is called `OWN`."""
+    """Return all contenders that can run a case here; gradcode is named `OWN`."""
     made = decoders(case, data) if case.kind == "decode" else encoders(case, data)
     made |= optional.contenders(case, data)
     return {name: made[name] for name in NAMES if name in made}
 
 
 def expected(case: Case, data: Data) -> tuple[np.ndarray, float]:
-    """Return the result, in NumPy, and a bound of the difference to it."""
+    """Return the result, computed by NumPy, and a bound on the difference from it."""
     table = data.table if case.kind == "decode" else data.table.reshape(1, -1)
     result = (table @ data.wide).ravel()
     largest = np.abs(table).sum(axis=1).max() * np.abs(data.wide).max()
@@ -104,7 +105,7 @@ def expected(case: Case, data: Data) -> tuple[np.ndarray, float]:
 
 
 def check(case: Case, data: Data, calls: dict[str, Call]) -> None:
-    """Run every contender once, and compare with NumPy."""
+    """Run every contender once, and compare it with NumPy."""
     result, bound = expected(case, data)
     sample = slice(None, None, max(1, result.size // 1_000_000))
     for name, call in calls.items():
@@ -117,11 +118,11 @@ def check(case: Case, data: Data, calls: dict[str, Call]) -> None:
             found = from_wire(found, case.wire)
         error = np.abs(found - result[sample]).max()
         if not error <= bound:
-            raise AssertionError(f"{name} is off by {error} in {case.name}, more than {bound}")
+            raise AssertionError(f"{name} is off by {error} in {case.name}; the bound is {bound}")
 
 
 def decoders(case: Case, data: Data) -> dict[str, Call]:
-    """Ours, NumPy's and SciPy's ways to decode."""
+    """Return the decoders of gradcode, NumPy and SciPy."""
     weights, messages, stacked, wide, scratch, out = data
     add = case.accumulate
     rows, sums = out.reshape(case.parts, -1), scratch.reshape(case.parts, -1)
@@ -154,7 +155,7 @@ def decoders(case: Case, data: Data) -> dict[str, Call]:
         "numpy packed": packed,
     }
     if case.size <= SMALL:
-        calls["nothing"] = lambda: plan.nothing(messages, out)
+        calls["nothing"] = lambda: operator.is_(messages, out)
     if case.wire:
         plain = _decode_plan(case, weights, case.dtype)
         held = [row.copy() for row in wide]
@@ -171,7 +172,7 @@ def decoders(case: Case, data: Data) -> dict[str, Call]:
 
 
 def encoders(case: Case, data: Data) -> dict[str, Call]:
-    """Ours, NumPy's and SciPy's ways to encode."""
+    """Return the encoders of gradcode, NumPy and SciPy."""
     coefficients, gradients, stacked, _, scratch, out = data
     flat = coefficients.reshape(-1)
     blocks = [gradient.reshape(case.parts, -1) for gradient in gradients]
@@ -193,7 +194,7 @@ def encoders(case: Case, data: Data) -> dict[str, Call]:
         calls["numpy list"] = one_by_one
     calls["gc_core"] = lambda: gc_core.encode(coefficients, gradients, out)
     if case.size <= SMALL:
-        calls["nothing"] = lambda: plan.nothing(gradients[0], out)
+        calls["nothing"] = lambda: operator.is_(gradients[0], out)
     if case.accumulate:
         plans = [_encode_plan(case, row[np.newaxis], case.dtype) for row in coefficients]
         first = plans[0]
@@ -237,7 +238,7 @@ def _encode_plan(case: Case, coefficients: np.ndarray, wire: str) -> EncodePlan:
 
 
 def _gemm(table: np.ndarray, stacked: np.ndarray, rows: np.ndarray, beta: float, dtype: str) -> Call:
-    """Multiply by BLAS without NumPy: everything transposed, as BLAS keeps columns together."""
+    """Return a product by BLAS without NumPy. Everything is transposed, because BLAS stores columns contiguously."""
     first = "s" if dtype == "float32" else "d"
     columns = stacked.T
     if len(table) == 1:

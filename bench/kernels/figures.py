@@ -1,4 +1,4 @@
-"""The figures of a level: where its cases lie under the roofs of the machine, and how far ahead of the others."""
+"""The figures of a level: a roofline plot of its cases, and the speed-up over other libraries."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ AGAINST = {
     "torch packed": (ORANGE, "s"),
     "numba packed": (PURPLE, "D"),
 }
-# Where a label may stand, from its point, in points.
+# Offsets of a label from its point, in points, in the order in which they are tried.
 PLACES = [
     (6, -10),
     (6, 4),
@@ -42,7 +42,7 @@ PLACES = [
 
 
 def roofline(run: dict[str, Any], path: Path) -> bool:
-    """Draw operations a second over operations a byte, float32; return whether there was anything to draw."""
+    """Draw operations per second against operations per byte, float32; return False if there is nothing to draw."""
     panels = _panels(run)
     if not panels:
         return False
@@ -64,7 +64,7 @@ def roofline(run: dict[str, Any], path: Path) -> bool:
             axes.set_xlabel("operations a byte")
             _label(figure, axes, labelled)
         for axes in figure.axes:
-            for text in axes.texts:  # they stand within the axes, and must not move them
+            for text in axes.texts:  # they lie within the axes and must not move them
                 text.set_in_layout(False)
         figure.axes[0].set_ylabel("GFLOP/s")
         figure.axes[0].plot([], [], "o", color=BLUE, label="decode (m, S)")
@@ -76,7 +76,7 @@ def roofline(run: dict[str, Any], path: Path) -> bool:
 
 
 def speedup(run: dict[str, Any], path: Path) -> bool:
-    """Draw the times of the others over ours, float32; return whether there was anything to draw."""
+    """Draw the times of other libraries divided by ours, float32; return False if there is nothing to draw."""
     panels = _panels(run)
     if not panels:
         return False
@@ -124,7 +124,7 @@ def _point(result: dict[str, Any]) -> tuple[float, float]:
 
 
 def _roofs(axes: Any, results: list[dict[str, Any]]) -> None:
-    """Draw the band of the cases' floors, and the peak, from where each begins to bind."""
+    """Draw the roof: the band of the cases' floors, and the peak where it is lower."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
     bandwidths = [case_of(r).n_bytes / r["seconds"][FLOOR][1] / 1e9 for r in results]
@@ -146,9 +146,9 @@ def _roofs(axes: Any, results: list[dict[str, Any]]) -> None:
 
 
 def _label(figure: Any, axes: Any, labelled: list[tuple[tuple[float, float], str, str]]) -> None:
-    """Write labels beside their points, each at the first place where it covers no point and no other label.
+    """Write labels beside their points, each at the first offset where it covers no point and no other label.
 
-    A line leads from a label that stands apart to its point.
+    A line connects a label with its point if the first offset was not free.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.transforms import Bbox
@@ -190,5 +190,5 @@ def _label(figure: Any, axes: Any, labelled: list[tuple[tuple[float, float], str
 
 
 def _nearest(box: Any, point: Any) -> tuple[float, float]:
-    """Return the place of a box that is nearest to a point."""
+    """Return the location in a box that is nearest to a point."""
     return float(np.clip(point[0], box.x0, box.x1)), float(np.clip(point[1], box.y0, box.y1))

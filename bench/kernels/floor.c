@@ -1,6 +1,6 @@
-/* What the machine can do at best: move so many bytes, multiply and add in registers.
+/* The limits of the machine: loops that move bytes, and loops that multiply and add in registers.
  *
- * Compiled when a report is made, for this processor (floor.py).  Lines are cache lines of 64 bytes. */
+ * floor.py compiles this file for the processor at hand.  Lines are cache lines of 64 bytes. */
 #include <stddef.h>
 #include <stdint.h>
 #ifdef __SSE2__
@@ -8,14 +8,15 @@
 #endif
 
 #if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wpsabi"  /* lines are passed between inline functions only */
+#pragma GCC diagnostic ignored "-Wpsabi"  /* only inline functions pass lines */
 #endif
 
 typedef int64_t line __attribute__((vector_size(64), may_alias));
 
-enum { WRITTEN_AT_ONCE = 16 };  /* lines between two looks at the input: reading and writing must overlap */
+enum { WRITTEN_AT_ONCE = 16 };  /* lines written between two reads, so that reading and writing overlap */
 
-static inline void store(line *out, line value, int nontemporal) {
+static inline void store(line *out, line value, int nontemporal)
+{
 #if defined(__AVX512F__)
     if (nontemporal) {
         _mm512_stream_si512((__m512i *)out, (__m512i)value);
@@ -28,11 +29,12 @@ static inline void store(line *out, line value, int nontemporal) {
         return;
     }
 #endif
-    (void)nontemporal;  /* elsewhere all stores are normal ones */
+    (void)nontemporal;  /* without SSE2 all stores are normal */
     *out = value;
 }
 
-static inline line read_one(const line *in, size_t n) {
+static inline line read_one(const line *in, size_t n)
+{
     line a = {0}, b = {0}, c = {0}, d = {0};
     size_t i = 0;
     for (; i + 4 <= n; i += 4) {
@@ -41,12 +43,12 @@ static inline line read_one(const line *in, size_t n) {
         c ^= in[i + 2];
         d ^= in[i + 3];
     }
-    for (; i < n; i++)
-        a ^= in[i];
+    for (; i < n; i++) a ^= in[i];
     return a ^ b ^ c ^ d;
 }
 
-static inline line read_four(const line *in, size_t gap, size_t n) {
+static inline line read_four(const line *in, size_t gap, size_t n)
+{
     line a = {0}, b = {0}, c = {0}, d = {0};
     for (size_t i = 0; i < n; i++) {
         a ^= in[i];
@@ -57,8 +59,9 @@ static inline line read_four(const line *in, size_t gap, size_t n) {
     return a ^ b ^ c ^ d;
 }
 
-/* Read n_read lines, as one stream or four, and write n_write, a share of each in turn. */
-static inline void move(const line *in, size_t n_read, line *out, size_t n_write, int four, int nontemporal) {
+/* Read n_read lines, as one stream or four, and write n_write lines, alternating between reads and writes. */
+static inline void move(const line *in, size_t n_read, line *out, size_t n_write, int four, int nontemporal)
+{
     size_t steps = n_write / WRITTEN_AT_ONCE + 1, gap = n_read / 4;
     size_t to_read = four ? gap : n_read, each = to_read / steps, rest = to_read % steps, owed = 0, written = 0;
     line value = {0};
@@ -72,17 +75,17 @@ static inline void move(const line *in, size_t n_read, line *out, size_t n_write
         value ^= four ? read_four(in, gap, n) : read_one(in, n);
         in += n;
         size_t end = written + WRITTEN_AT_ONCE < n_write ? written + WRITTEN_AT_ONCE : n_write;
-        for (; written < end; written++)
-            store(out + written, value, nontemporal);
+        for (; written < end; written++) store(out + written, value, nontemporal);
     }
     if (four)
         value ^= read_one(in + 3 * gap, n_read - 4 * gap);
-    __asm__ volatile("" : : "m"(value) : "memory");  /* what was read is used, as far as the compiler knows */
+    __asm__ volatile("" : : "m"(value) : "memory");  /* makes the compiler keep the reads */
 }
 
-/* The share of thread t. */
+/* Move the share of thread t. */
 static void move_share(const line *in, size_t n_read, line *out, size_t n_write, int four, int nontemporal, size_t t,
-                       size_t threads) {
+                       size_t threads)
+{
     size_t read = n_read / threads, write = n_write / threads;
     in += read * t;
     out += write * t;
@@ -104,9 +107,10 @@ static void move_share(const line *in, size_t n_read, line *out, size_t n_write,
 #endif
 }
 
-/* Move `repeat` times, split over the threads; n_read and n_write are in lines, buffers aligned to one. */
+/* Move `repeat` times, split over the threads. n_read and n_write count lines; buffers are aligned to a line. */
 void floor_move(const void *in, size_t n_read, void *out, size_t n_write, int four, int nontemporal, int threads,
-                size_t repeat) {
+                size_t repeat)
+{
     (void)threads;
     for (size_t r = 0; r < repeat; r++) {
 #ifdef _OPENMP
@@ -121,24 +125,25 @@ void floor_move(const void *in, size_t n_read, void *out, size_t n_write, int fo
     }
 }
 
-/* Multiply and add in registers of BYTES bytes: two operations for each element, twelve chains at once. */
+/* Multiply and add in registers of BYTES bytes: two operations per element, in twelve independent chains. */
 #ifdef BYTES
 #define CHAINS(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11)
 #define START(i) vector a##i = factor + (i);
 #define STEP(i) a##i = a##i * factor + term;
 #define KEEP(i) __asm__ volatile("" : : "m"(a##i));
-#define PEAK(name, real)                                                   \
-    double name(size_t repeat) {                                           \
-        typedef real vector __attribute__((vector_size(BYTES)));           \
-        real one = 1;                                                      \
-        __asm__("" : "+m"(one));                                           \
-        vector factor = (vector){0} + one, term = (vector){0} + one / 8;   \
-        CHAINS(START)                                                      \
-        for (size_t r = 0; r < repeat; r++) {                              \
-            CHAINS(STEP)                                                   \
-        }                                                                  \
-        CHAINS(KEEP)                                                       \
-        return 2.0 * 12 * (BYTES / sizeof(real)) * (double)repeat;         \
+#define PEAK(name, real)                                                                                               \
+    double name(size_t repeat)                                                                                         \
+    {                                                                                                                  \
+        typedef real vector __attribute__((vector_size(BYTES)));                                                       \
+        real one = 1;                                                                                                  \
+        __asm__("" : "+m"(one));                                                                                       \
+        vector factor = (vector){0} + one, term = (vector){0} + one / 8;                                               \
+        CHAINS(START)                                                                                                  \
+        for (size_t r = 0; r < repeat; r++) {                                                                          \
+            CHAINS(STEP)                                                                                               \
+        }                                                                                                              \
+        CHAINS(KEEP)                                                                                                   \
+        return 2.0 * 12 * (BYTES / sizeof(real)) * (double)repeat;                                                     \
     }
 PEAK(floor_peak_f32, float)
 PEAK(floor_peak_f64, double)

@@ -1,6 +1,6 @@
-"""The limits of the machine, measured by kernels in C that are compiled for it on the spot.
+"""Measure the limits of the machine with loops in C, compiled for its processor when they are needed.
 
-A C compiler is needed (``cc``, or what the environment variable ``CC`` names).
+This needs a C compiler (``cc``, or the one that the environment variable ``CC`` names).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 SOURCE = Path(__file__).with_name("floor.c")
 LINE = 64  # bytes
 
-# What a level may use: the flags that allow it, and the bytes of its registers.
+# For each level: the compiler flags that allow its instructions, and the bytes of a register.
 LEVELS = {
     "base": ([], 16),
     "neon": ([], 16),
@@ -28,29 +28,29 @@ LEVELS = {
     "avx512": (["-mavx512f", "-mfma"], 64),
 }
 
-# Runs so many times.
+# Runs a contender or a loop the given number of times.
 Repeated = Callable[[int], object]
 
 
 class Floor(NamedTuple):
-    """The compiled kernels."""
+    """The compiled loops."""
 
     compiler: str  # name and version
     move: Callable[..., None]
-    peaks: dict[str, dict[str, Callable[[int], float]]]  # of a level and a type; returns the operations done
+    peaks: dict[str, dict[str, Callable[[int], float]]]  # by level and type; each returns the operations done
 
 
 def build(levels: tuple[str, ...]) -> Floor:
-    """Compile the kernels, those that multiply and add for each level."""
+    """Compile the loops; those that multiply and add are compiled for each level."""
     words = shlex.split(os.environ.get("CC", "cc"))
     compiler = shutil.which(words[0])
     if compiler is None:
-        raise SystemExit(f"the floor of the report needs a C compiler, and there is no {words[0]} (set CC)")
+        raise SystemExit(f"the report needs a C compiler to measure the floor, but {words[0]} is not found (set CC)")
     command = [compiler, *words[1:]]
     with tempfile.TemporaryDirectory() as folder:
         try:
             library = _compile(command, ["-march=native", "-fopenmp"], Path(folder, "move.so"))
-        except subprocess.CalledProcessError:  # a compiler without OpenMP, or that does not know its processor
+        except subprocess.CalledProcessError:  # a compiler that lacks OpenMP or does not know the processor
             library = _compile(command, [], Path(folder, "move.so"))
         move = library.floor_move
         size, number, pointer = ctypes.c_size_t, ctypes.c_int, ctypes.c_void_p
@@ -67,7 +67,7 @@ def build(levels: tuple[str, ...]) -> Floor:
 
 
 def moves(floor: Floor, n_read: int, n_written: int, threads: int) -> dict[str, Repeated]:
-    """Return the ways to read and write so many bytes, on buffers of their own."""
+    """Return the loops that read and write these numbers of bytes, on buffers of their own."""
     source, target = _lines(n_read), _lines(n_written)
     read, written = -(-n_read // LINE), -(-n_written // LINE)
 
@@ -91,6 +91,6 @@ def _compile(command: list[str], flags: list[str], path: Path) -> ctypes.CDLL:
 
 
 def _lines(n_bytes: int) -> np.ndarray:
-    """Return touched memory that starts at a line."""
+    """Return memory that starts at a cache line and is already touched."""
     held = np.ones(n_bytes + 2 * LINE, np.uint8)
     return held[-held.ctypes.data % LINE :]

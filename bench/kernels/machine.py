@@ -1,4 +1,4 @@
-"""What a report was measured on; nothing that names the machine or its owner."""
+"""Describe the machine of a report, without naming it or its owner."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def describe(compiler: str) -> dict[str, str]:
 
 
 def load() -> str:
-    """Return how many processes wanted to run, 1 being ours."""
+    """Return the load average of the last minute: the number of processes that wanted to run, including ours."""
     return f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
 
 

@@ -1,7 +1,7 @@
-"""Time all contenders of a case and the floor of the machine, side by side.
+"""Time all contenders of a case and the floor of the machine in the same rounds.
 
-What is timed together is compared: every round runs all of them in a new order, ratios are taken within a round, and
-the median of the ratios is reported. So a machine that is slow for a while is slow for all.
+Every round runs all of them in a new order. Ratios are taken within a round, and their median is reported. So if the
+machine is slow for a while, it is slow for all contenders.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from bench.kernels.cases import Case
 from bench.kernels.contenders import BEST, OWN, Call, check, contenders, make
 from bench.kernels.floor import Floor, Repeated
 
-STEADY = 1.4  # upper by lower quartile of the floor; above, a case is not judged
-SAMPLE_NS = 40_000  # a sample takes at least so long
-PATIENCE = 40.0  # seconds, after which an unsteady case is not tried again
+STEADY = 1.4  # upper over lower quartile of the floor; above this, a case is not judged
+SAMPLE_NS = 40_000  # shortest duration of a sample
+PATIENCE = 40.0  # seconds after which an unsteady case is not measured again
 PEAK_REPEAT = 40_000
-REST_SECONDS = 0.03  # with several threads: until the workers of the one before sleep
+REST_SECONDS = 0.03  # with several threads: wait until the threads of the previous contender sleep
 
-# Seconds that the machine cannot be beaten in: moving the bytes, computing, and whichever takes longer.
+# The limits of the machine, in seconds: moving the bytes, computing, and the longer of the two.
 FLOOR, COMPUTE, LIMIT = "floor", "compute", "limit"
 
 
 class Effort(NamedTuple):
-    """How often everything is timed."""
+    """The number of rounds and attempts of a case."""
 
     resident: int  # rounds of a case that stays in a cache
-    other: int
+    other: int  # rounds of a larger case
     attempts: int
 
 
@@ -40,7 +40,7 @@ FULL, QUICK = Effort(31, 11, 3), Effort(7, 5, 1)
 
 
 def measure(case: Case, floor: Floor, level: str, threads: int, seed: int, effort: Effort) -> dict[str, Any]:
-    """Return what `summary` makes of a case: of the steadiest attempt, where the floor is unsteady."""
+    """Return the `summary` of a case. If the floor is unsteady, measure again and keep the steadiest attempt."""
     data = make(case, seed)
     calls = contenders(case, data)
     check(case, data, calls)
@@ -57,9 +57,9 @@ def measure(case: Case, floor: Floor, level: str, threads: int, seed: int, effor
 
 
 def summary(case: Case, times: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Reduce the seconds of all rounds to quartiles: of seconds, and of ratios to ours.
+    """Reduce the seconds of all rounds to quartiles of the seconds and of the ratios to our time.
 
-    A ratio has four numbers: the quartiles of the rounds' ratios, and the ratio of the shortest times.
+    A ratio has four numbers: the three quartiles over the rounds, and the ratio of the shortest times.
     """
     own = times[OWN]
     for name, members in BEST.items():
@@ -82,7 +82,7 @@ def summary(case: Case, times: dict[str, np.ndarray]) -> dict[str, Any]:
 def _rounds(
     case: Case, calls: dict[str, Call], floor: Floor, level: str, threads: int, seed: int, effort: Effort
 ) -> dict[str, np.ndarray]:
-    """Return the seconds of one call, by contender and round, and those of the limits."""
+    """Return the seconds of one call by contender and round, with the limits as further contenders."""
     ways = floors.moves(floor, case.n_read, case.n_written, threads)
     runs: dict[str, Repeated] = {name: _repeated(call) for name, call in calls.items()} | ways
     peak = floor.peaks[level][case.dtype]
@@ -108,7 +108,7 @@ def _rounds(
                     continue
                 run, repeat = runs[name], repeats[name]
                 if case.resident or threads > 1:
-                    run(1)  # the others have had the cache since
+                    run(1)  # the other contenders have used the cache since
                 started = time.perf_counter_ns()
                 run(repeat)
                 seconds[name][r] = (time.perf_counter_ns() - started) * 1e-9 / repeat
@@ -128,7 +128,7 @@ def _repeated(call: Call) -> Repeated:
 
 
 def _enough(run: Repeated) -> int:
-    """Return how many calls make a sample; the first one has warmed up."""
+    """Return how many calls make a sample. The first calls also warm up."""
     repeat = 1
     while True:
         started = time.perf_counter_ns()

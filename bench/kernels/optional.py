@@ -1,4 +1,4 @@
-"""Contenders from libraries that need not be installed: PyTorch, Numba and ml_dtypes."""
+"""Contenders from optional libraries: PyTorch, Numba and ml_dtypes."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from bench.kernels.contenders import Call, Data
 
 LIBRARIES = ("torch", "numba", "ml_dtypes")
-FUSED = 8  # up to so many streams LLVM keeps them all in one loop
+FUSED = 8  # up to this many streams, LLVM keeps them all in one loop
 BLOCK = 2048
 
 
 @cache
 def library(name: str) -> Any:
-    """Import a library, None if it is not there."""
+    """Import a library; return None if it is not installed."""
     return importlib.import_module(name) if importlib.util.find_spec(name) else None
 
 
 def contenders(case: Case, data: Data) -> dict[str, Call]:
-    """Return what the libraries that are installed can do."""
+    """Return the contenders of the installed libraries."""
     calls: dict[str, Call] = {}
     if torch := library("torch"):
         calls |= (torch_decoders if case.kind == "decode" else torch_encoders)(torch, case, data)
@@ -39,7 +39,7 @@ def contenders(case: Case, data: Data) -> dict[str, Call]:
 
 
 def torch_decoders(torch: Any, case: Case, data: Data) -> dict[str, Call]:
-    """Stack and multiply in PyTorch, on the same memory."""
+    """Return contenders that stack and multiply in PyTorch, on the same memory."""
     weights, wide = torch.from_numpy(data.table), torch.from_numpy(data.wide)
     stacked, messages = _wire(torch, data.stacked, case.wire), [_wire(torch, x, case.wire) for x in data.inputs]
     rows = torch.from_numpy(data.out.reshape(case.parts, -1))
@@ -61,7 +61,7 @@ def torch_decoders(torch: Any, case: Case, data: Data) -> dict[str, Call]:
 
 
 def torch_encoders(torch: Any, case: Case, data: Data) -> dict[str, Call]:
-    """Multiply in PyTorch, on the same memory."""
+    """Return contenders that multiply in PyTorch, on the same memory."""
     coefficients, scratch = torch.from_numpy(data.table), torch.from_numpy(data.scratch)
     transposed = [torch.from_numpy(x.reshape(case.parts, -1)).t() for x in data.inputs]
     flat, all_transposed = coefficients.reshape(-1), torch.from_numpy(data.stacked).t()
@@ -87,7 +87,7 @@ def torch_encoders(torch: Any, case: Case, data: Data) -> dict[str, Call]:
 
 
 def numba_calls(case: Case, data: Data) -> dict[str, Call]:
-    """Loops compiled by Numba for this processor, in one thread."""
+    """Return loops that Numba compiles for this processor, for one thread."""
     if case.kind == "encode":
         table, rows = data.table.reshape(1, -1), data.out[np.newaxis]
     else:
@@ -104,7 +104,7 @@ def numba_calls(case: Case, data: Data) -> dict[str, Call]:
 
 @cache
 def numba_fused(n: int) -> Callable[..., None]:
-    """One row, all n streams in one loop."""
+    """Compile a loop for one row that reads all n streams at once."""
 
     def combine(table, stacked, rows):  # type: ignore[no-untyped-def]
         row, out = table[0], rows[0]
@@ -120,7 +120,7 @@ def numba_fused(n: int) -> Callable[..., None]:
 
 @cache
 def numba_blocked() -> Callable[..., None]:
-    """Row by row, four streams at once, in blocks that stay in the nearest cache."""
+    """Compile a loop over rows that reads four streams at once, in blocks that fit into a cache."""
 
     def combine(table, stacked, rows):  # type: ignore[no-untyped-def]
         streams = stacked.shape[0]
@@ -145,7 +145,7 @@ def numba_blocked() -> Callable[..., None]:
 
 
 def ml_dtypes_calls(bfloat16: Any, case: Case, data: Data) -> dict[str, Call]:
-    """NumPy with the bfloat16 of ml_dtypes."""
+    """Return contenders that use NumPy with the bfloat16 of ml_dtypes."""
     if case.kind == "encode":
         flat, message = data.table.reshape(-1), data.out.view(bfloat16)
 

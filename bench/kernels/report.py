@@ -1,4 +1,4 @@
-"""The tables of a level, in Markdown, from what `measure` found."""
+"""Write the page of a level: tables in Markdown, made from the results of `measure`."""
 
 from __future__ import annotations
 
@@ -14,27 +14,29 @@ Result = dict[str, Any]
 
 NUMPY = ("numpy", "scipy", "ml_dtypes")
 METHOD = """\
-All contenders and the floor run in one process, in a new random order in each round, each with the same number of
-threads. Ratios are taken within a round; tables show their median, with quartiles where there is a bracket. A target is
-met if the median of the ratios or the ratio of the shortest times meets it; a loss is one by the median. What fits a
-cache is called once, untimed, before each sample, and a sample is as many calls as take 40 µs. Outputs are there
-before, except for `fresh`. Python's own cost of a call (a lambda, some 40 ns) is part of every time but the floor's.
+Each round runs all contenders and the loops of the floor once, in one process, in a new random order. All use the same
+number of threads. Ratios are taken within a round. Tables show their medians; brackets show their quartiles. A target
+is met if the median of the ratios or the ratio of the shortest times meets it. A loss is judged by the median. One
+untimed call precedes each sample of a case that fits into a cache. A sample repeats the call for at least 40 µs.
+Outputs exist beforehand, except for `fresh`. Every time but the floor's includes Python's cost of a call (a
+lambda, about 40 ns).
 
-* **floor**: the fastest, in each round, of four loops in C that read and write just as many bytes, as one stream or
-  four, with normal or non-temporal stores. The fastest of four is a little too fast where times are noisy. `of floor`
-  is its time over ours.
+* **floor**: the time in which the machine reads and writes the same bytes. Four loops in C read one stream or four,
+  and write with normal or non-temporal stores; the fastest in each round counts. The fastest of four is a little
+  too fast where times are noisy. `of floor` is the time of the floor divided by our time.
 * **GB/s** counts every input and every output once.
-* **FMA peak**: multiplying and adding in registers, with the instructions of the level, timed in each round.
-  **flop/mem** is the time that the operations take at this peak over the floor: above 1, no kernel reaches the floor,
-  and `of FMA peak` is what counts. `of the limit` is the larger of the two times over ours.
-* **× contender**: its time over ours. `list`: from separate buffers, stacked into a buffer that is used again;
-  `packed`: from a stack that is there already; `fresh`: the shortest expression, with new arrays. `gc_core` is a call
-  that has not been prepared, as ours is; `scipy` is BLAS called through SciPy; `torch all 16-bit` rounds weights and
-  results to 16 bits, which is not the same result; `gradcode float32` is ours with messages of 32 bits; `gradcode at
-  once` has all gradients at the same time; `nothing` is a compiled method that does nothing.
+* **FMA peak**: the rate of multiplications and additions in registers, with the instructions of the level, timed in
+  each round. **flop/mem** is the time of the operations at this rate, divided by the floor. Above 1, no kernel can
+  reach the floor, and `of FMA peak` is the number to judge by. `of the limit` is the larger of these two times,
+  divided by ours.
+* **× contender**: the time of the contender divided by ours. `list` takes separate buffers and stacks them into a
+  buffer that is reused; `packed` takes a stack that was made before; `fresh` is the shortest expression, with new
+  arrays. Ours is a prepared plan; `gc_core` is a call without a plan. `scipy` is BLAS, called through SciPy.
+  `torch all 16-bit` rounds weights and results to 16 bits too, so its result differs. `gradcode float32` is ours with
+  32-bit messages. `gradcode at once` gets all gradients in one call. `nothing` is a compiled method that does nothing.
 * `best …` in targets is the fastest, in each round, of: BEST.
-* Targets were set for float32 with AVX-512. NumPy, SciPy, PyTorch and Numba use whatever the processor has, at any
-  level of ours."""
+* The targets were set for float32 with AVX-512. NumPy, SciPy, PyTorch and Numba use all instructions of the processor,
+  whatever level gradcode uses."""
 SECTIONS: list[tuple[str, Callable[[Case], bool]]] = [
     ("Decode, float32", lambda c: _plain(c, "decode") and c.dtype == "float32"),
     ("Decode, float64", lambda c: _plain(c, "decode") and c.dtype == "float64"),
@@ -49,17 +51,17 @@ SECTIONS: list[tuple[str, Callable[[Case], bool]]] = [
 
 
 def case_of(result: Result) -> Case:
-    """Return the case that a result is of."""
+    """Return the case of a result."""
     return Case(**result["case"])
 
 
 def steady(result: Result) -> bool:
-    """Whether the floor was steady enough to judge by."""
+    """Return whether the floor was steady enough to judge the case."""
     return bool(result["spread"] <= STEADY)
 
 
 def judged(result: Result, threads: int) -> list[tuple[Target, bool]]:
-    """Return the targets of a case that were measured, and whether they are met."""
+    """Return the measured targets of a case, and whether each is met."""
     pairs = [(target, target.met(result)) for target in targets(case_of(result), threads)]
     return [(target, met) for target, met in pairs if met is not None]
 
@@ -70,20 +72,20 @@ def report(run: dict[str, Any], images: dict[str, str], others: dict[str, str]) 
     Parameters
     ----------
     run : dict
-        What __main__ keeps of a level: settings, machine, results.
+        What `measure_levels` keeps of a level: settings, machine and results.
     images : dict
-        Titles and files of figures.
+        Files of the figures, by title.
     others : dict
-        Levels and files of the other pages.
+        Files of the other pages, by level.
     """
     results, threads = run["results"], run["threads"]
     sound = [result for result in results if steady(result)]
     lines = [
         f"# What the kernels cost: level {run['level']}",
         "",
-        f"`python -m bench.kernels --report{' --quick' if run['quick'] else ''}` wrote this on {run['date']}: "
-        f"{threads} thread{'s' * (threads > 1)} each, seed {run['seed']}, load {run['load']} at the start. How it is "
-        "measured: [below](#how-it-is-measured).",
+        f"`python -m bench.kernels --report{' --quick' if run['quick'] else ''}` wrote this page on {run['date']}, "
+        f"with {threads} thread{'s' * (threads > 1)} per contender, seed {run['seed']} and a load average of "
+        f"{run['load']} at the start. The last section explains [the method](#how-it-is-measured).",
         "",
     ]
     if others:
@@ -99,24 +101,25 @@ def report(run: dict[str, Any], images: dict[str, str], others: dict[str, str]) 
 
 def _goals(results: list[Result], sound: list[Result]) -> list[str]:
     goals = [(result, goal) for result in results if (goal := naive(case_of(result))) is not None]
-    first = "1. Decoding 1e7 elements against `W @ np.stack(messages)` with a new output"
+    naive_way = "`W @ np.stack(messages)` with a new output"
     if goals:
         met = sum(bool(goal.met(result)) for result, goal in goals if steady(result))
         each = ", ".join(
             f"{case_of(result).shape} {goal.reached(result):.1f}×{_verdict(result, goal)}" for result, goal in goals
         )
-        first += (
-            f", for (m, S) up to m·S = {MODERATE}: at least {NAIVE_LEAST:g} times as fast, {NAIVE_LEAST_MANY:g} times "
-            f"from S = {MANY_MESSAGES} on. Met by {met} of {len(goals)}: {each}."
+        first = (
+            f"1. Decode 1e7 elements at least {NAIVE_LEAST:g} times as fast as {naive_way}, and {NAIVE_LEAST_MANY:g} "
+            f"times as fast from S = {MANY_MESSAGES} on, for (m, S) up to m·S = {MODERATE}. "
+            f"Met by {met} of {len(goals)}: {each}."
         )
     else:
-        first += ": not measured."
+        first = f"1. Decode 1e7 elements several times as fast as {naive_way}: not measured."
     lines = ["## The two goals", "", first]
     slower = len({case for case, against, _ in losses(sound) if against.startswith(NUMPY)})
     verdict = (
         f"missed in {slower} of {len(sound)} cases, listed below" if slower else f"met in {len(sound)} of {len(sound)}"
     )
-    return [*lines, f"2. Nowhere slower than NumPy or SciPy by more than 10 %: {verdict}.", ""]
+    return [*lines, f"2. Never be slower than NumPy or SciPy by more than 10 %: {verdict}.", ""]
 
 
 def _verdict(result: Result, goal: Target) -> str:
@@ -128,12 +131,12 @@ def _missed(results: list[Result], threads: int) -> list[str]:
     rows = [[case_of(r).name, str(t), t.shortfall(r)] for r, t, met in all_of_them if not met]
     lines = ["## Targets", "", f"{len(all_of_them) - len(rows)} of {len(all_of_them)} are met."]
     if rows:
-        return [*lines[:-1], lines[-1] + " These are not:", "", *_table(["case", "target", "reached"], rows)]
+        return [*lines[:-1], lines[-1] + " These are missed:", "", *_table(["case", "target", "reached"], rows)]
     return [*lines, ""]
 
 
 def losses(results: list[Result]) -> list[tuple[str, str, float]]:
-    """Return (case, contender, our time / theirs) wherever that is above `LOSS`."""
+    """Return (case, contender, our time / theirs) where the ratio is above `LOSS`."""
     found = []
     for result in results:
         for name, ratio in result["ratio"].items():
@@ -151,7 +154,7 @@ def _losses(results: list[Result]) -> list[str]:
             for case, name, slower in sorted(found, key=lambda loss: -loss[2])
             if name.startswith(NUMPY) == of_numpy
         ]
-        lines += [f"Slower than {title} by more than 10 %:{'' if rows else ' nowhere.'}", ""]
+        lines += [f"Slower than {title} by more than 10 %:{'' if rows else ' no case.'}", ""]
         if rows:
             lines += _table(["case", "against", "our time / theirs"], rows)
     return lines
@@ -200,7 +203,7 @@ def _unsteady(results: list[Result]) -> list[str]:
     rows = [[case_of(r).name, f"{r['spread']:.2f}"] for r in results if not steady(r)]
     if not rows:
         return []
-    why = f"The upper quartile of the floor was more than {STEADY} times the lower one: the machine was busy."
+    why = f"The machine was busy: the upper quartile of the floor was more than {STEADY} times the lower one."
     return ["## Not judged", "", why, "", *_table(["case", "upper / lower quartile"], rows)]
 
 

@@ -1,4 +1,4 @@
-"""Measure level after level, keep what was found, and draw it."""
+"""Measure the levels one after the other, keep the results, and draw them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gradcode._files import replacing
 
 
 def measure_levels(options: argparse.Namespace) -> None:
-    """Measure the levels asked for, fastest first; each is kept as soon as it is whole."""
+    """Measure the requested levels, fastest first. Each level is kept when all its cases are measured."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     available = gc_core.cpu.available_levels()
@@ -61,10 +61,10 @@ def measure_levels(options: argparse.Namespace) -> None:
 
 
 def draw(results: Path) -> None:
-    """Write pages and figures of all levels that lie in the folder."""
+    """Write the pages and figures of all levels whose results are in the folder."""
     known = [level for level in reversed(gc_core.cpu.levels()) if (results / f"{level}.json").exists()]
     if not known:
-        raise SystemExit(f"nothing has been measured in {results}: --report does")
+        raise SystemExit(f"nothing has been measured in {results}: run --report first")
     pages = {level: "README.md" if level == known[0] else f"{level}.md" for level in known}
     for level in known:
         run = json.loads((results / f"{level}.json").read_text(encoding="utf-8"))
@@ -100,11 +100,11 @@ def _start(options: argparse.Namespace, level: str, about: dict[str, str]) -> di
 
 
 def _resumed(run: dict[str, Any], partial: Path) -> dict[str, Any]:
-    """Return the run before, if it was of the same settings on the same machine."""
+    """Return the interrupted run; refuse it if its settings or its machine differ."""
     before: dict[str, Any] = json.loads(partial.read_text(encoding="utf-8"))
     for key in ("level", "quick", "threads", "seed", "machine"):
         if before[key] != run[key]:
-            raise SystemExit(f"--resume needs the same {key} as before, {before[key]}, got {run[key]}")
+            raise SystemExit(f"--resume needs the {key} of the interrupted run, {before[key]}, got {run[key]}")
     return before
 
 
@@ -114,7 +114,7 @@ def _write(path: Path, run: dict[str, Any]) -> None:
 
 
 def _text(run: dict[str, Any]) -> str:
-    """JSON with one line for each case."""
+    """Write JSON with one line per case."""
     head = json.dumps({key: value for key, value in run.items() if key != "results"}, ensure_ascii=False, indent=1)
     results = ",\n".join(json.dumps(result) for result in run["results"])
     return f'{head[:-2]},\n "results": [\n{results}\n]}}\n'

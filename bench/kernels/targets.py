@@ -1,4 +1,4 @@
-"""What the kernels are meant to reach: float32, with AVX-512, on the machine they were designed on."""
+"""The targets of the kernels: for float32 with AVX-512, on the machine on which they were designed."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from bench.kernels.measure import COMPUTE, FLOOR, LIMIT
 
 SECONDS = "seconds"
 SHARES = {FLOOR: "of floor", COMPUTE: "of FMA peak", LIMIT: "of the limit"}
-# Where the speed matters most: against what one writes first, messages of 1e7 elements.
+# The goal that matters most: the speed relative to the shortest expression, at 1e7 elements.
 NAIVE = "numpy fresh"
 NAIVE_LEAST, NAIVE_LEAST_MANY, MANY_MESSAGES, MODERATE = 4.5, 6.0, 10, 80
 LOSS = 1.1
 
 
 class Target(NamedTuple):
-    """Our time against another: at least so many times as fast, or at most so many seconds."""
+    """A target for our time: a factor over another time that it must reach, or seconds that it may take."""
 
     against: str
     least: float
@@ -32,9 +32,10 @@ class Target(NamedTuple):
         return f"≥ {self.least:g}× {self.against}"
 
     def reached(self, result: dict[str, Any]) -> float | None:
-        """Return what was reached, None where it was not measured: noise only slows, so the better of two.
+        """Return what was reached, None if it was not measured.
 
-        The two are the median of the rounds' ratios, and the ratio of the shortest times.
+        A ratio is the larger of two: the median of the rounds' ratios, and the ratio of the shortest times. Noise only
+        slows, so the larger ratio is the better estimate.
         """
         if self.against == SECONDS:
             return float(result["seconds"][OWN][1])
@@ -42,14 +43,14 @@ class Target(NamedTuple):
         return None if ratios is None else float(max(ratios[1], ratios[3]))
 
     def met(self, result: dict[str, Any]) -> bool | None:
-        """Whether it was reached, None where it was not measured."""
+        """Return whether the target is met, None if it was not measured."""
         reached = self.reached(result)
         if reached is None:
             return None
         return reached <= self.least if self.against == SECONDS else reached >= self.least
 
     def shortfall(self, result: dict[str, Any]) -> str:
-        """What was reached instead."""
+        """Write what was reached, in the form of the target."""
         reached = self.reached(result)
         assert reached is not None
         if self.against == SECONDS:
@@ -62,7 +63,7 @@ class Target(NamedTuple):
 
 
 def targets(case: Case, threads: int = 1) -> list[Target]:
-    """Return the targets of a case, none where none was set."""
+    """Return the targets of a case; an empty list if there are none."""
     if case.accumulate or case.dtype != "float32":
         return []
     if case.wire:
@@ -120,7 +121,7 @@ def _of_decode(case: Case, threads: int) -> list[Target]:
 
 
 def naive(case: Case) -> Target | None:
-    """Return the goal against ``W @ np.stack(messages)`` with a new output, None where there is none."""
+    """Return the goal of a case relative to ``W @ np.stack(messages)`` with a new output, None if it has none."""
     if case.kind != "decode" or case.size != DRAM or case.wire or case.accumulate or case.dtype != "float32":
         return None
     if _shape(case) not in DECODE_SHAPES or case.inputs * case.parts > MODERATE:

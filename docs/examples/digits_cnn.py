@@ -1,6 +1,6 @@
-"""Train a small convolutional network on scikit-learn's digits, one of six workers straggling in every round.
+"""Train a small convolutional network on scikit-learn's digits. In each round, one of six workers is late.
 
-The workers are threads of this process, or, under mpirun, processes; the numbers are the same::
+The workers are threads of this process or, under mpirun, processes. The numbers are the same::
 
     python digits_cnn.py
     mpirun -n 7 python digits_cnn.py
@@ -25,14 +25,14 @@ import gradcode.torch
 from gradcode.train.delays import Delays
 
 EPOCHS = 3
-BATCH = 8  # rows that each share of the data gives to a step
+BATCH = 8  # rows of each share of the data in one step
 
-# Six workers of which any one may straggle. Every message is half as long as the gradient.
+# Any one of six workers may be late. Each message is half as long as the gradient.
 SCHEME = gradcode.design(n_workers=6, stragglers=1, communication=2)
 
 
 def load_data() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """1437 images of 8 by 8 pixels to train on and 360 to test on, and their labels."""
+    """Return 1437 images of 8 by 8 pixels to train on and 360 to test on, with their labels."""
     images, labels = load_digits(return_X_y=True)
     images = torch.tensor(images.reshape(-1, 1, 8, 8) / 16, dtype=torch.get_default_dtype())
     train_X, test_X, train_y, test_y = train_test_split(images, labels, test_size=0.2, random_state=0)
@@ -40,10 +40,10 @@ def load_data() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 def make_model() -> nn.Module:
-    """Two convolutions and a linear layer. Normalisation is by group: running statistics cannot be coded.
+    """Make two convolutions and a linear layer. They are normalised by group: running statistics cannot be coded.
 
-    All of it is differentiable, so that training is the same up to rounding, whoever straggles. Where there are kinks
-    (the maximum of a pool, say) rounding may choose the side, in one process as in many.
+    Every layer is differentiable. So training is the same up to rounding, regardless of stragglers. At a kink (in max
+    pooling, for example) rounding could decide which way to go, in one process as in many.
     """
     torch.manual_seed(0)
     return nn.Sequential(
@@ -61,13 +61,13 @@ def make_model() -> nn.Module:
 
 
 def make_optimiser(model: nn.Module, steps: int):
-    """The optimiser, any of torch.optim, and what changes its rate from step to step."""
+    """Make the optimiser, which may be any of torch.optim, and the schedule of its rate."""
     optimiser = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, nesterov=True)
     return optimiser, torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=0.1, total_steps=steps)
 
 
 def loss(model: nn.Module, task: gradcode.mpi.Task) -> torch.Tensor:
-    """On the workers: estimate this share's part of the mean loss from a batch; batch and dropout are the task's."""
+    """On the workers, estimate this share's part of the mean loss from a batch. The task's seed draws the batch."""
     images, labels, n_rows = task.data
     rows = gradcode.torch.batch(task, len(labels), BATCH)
     batch_loss = cross_entropy(model(images[rows]), labels[rows], reduction="sum")
@@ -75,16 +75,16 @@ def loss(model: nn.Module, task: gradcode.mpi.Task) -> torch.Tensor:
 
 
 def accuracy(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
-    """Share of the images that the model gets right."""
+    """Return the fraction of the images that the model classifies correctly."""
     model.eval()
     with torch.no_grad():
         return (model(images).argmax(dim=1) == labels).double().mean().item()
 
 
 def train(run, delay: float = 0.1) -> tuple[nn.Module, list[gradcode.rounds.RoundRecord]] | None:
-    """Train, printing loss and accuracy; `run` is gradcode.local.run or gradcode.mpi.run.
+    """Train and print loss and accuracy; `run` is gradcode.local.run or gradcode.mpi.run.
 
-    Returns the model and the log of all rounds; None on the workers.
+    Return the model and the log of all rounds, or None on the workers.
     """
     train_X, train_y, test_X, test_y = load_data()
     steps = len(train_X) // (BATCH * SCHEME.n_subsets)  # of an epoch
@@ -98,7 +98,7 @@ def train(run, delay: float = 0.1) -> tuple[nn.Module, list[gradcode.rounds.Roun
     compute = gradcode.torch.gradient(make_model, loss)
     delays = Delays(SCHEME.n_workers, delay, 1, "transient")
 
-    def gradient(params, task):  # on the workers: another one is held up in every round
+    def gradient(params, task):  # on the workers: in each round a different one is late
         return compute(params, task) if delays.apply(task, task.worker) else None
 
     def main(cluster):  # on the master

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Writing files that are either complete or absent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["replacing"]
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Write a file under a passing name, which becomes `path` in one step if nothing was raised.
+    """Open a file under a temporary name, and rename it to `path` in one step if the block raises nothing.
 
     Examples
     --------
@@ -24,10 +24,10 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     ...     Path(folder, "data").read_bytes()
     b'whole'
     """
-    passing = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with passing.open("wb") as file:
+        with temporary.open("wb") as file:
             yield file
-        passing.replace(path)
+        temporary.replace(path)
     finally:
-        passing.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""How much memory a process has taken."""
+"""The peak memory of this process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["peak_memory"]
 
 
 def peak_memory() -> int:
-    """Return the most bytes that this process has held resident so far; 0 where the system does not tell.
+    """Return the largest resident size of this process so far, in bytes; 0 if the system does not report it.
 
     Examples
     --------

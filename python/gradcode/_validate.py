@@ -1,4 +1,4 @@
-"""Argument checks whose messages name the argument, the rule and the value."""
+"""Argument checks; their error messages name the argument, the rule and the value."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def check_workers(name: str, workers: Iterable[Any], n_workers: int, limit: str 
 
 
 def as_array(name: str, value: npt.ArrayLike) -> npt.NDArray[Any]:
-    """Return what is a rectangular array, or can be made one."""
+    """Return `value` as a rectangular array."""
     try:
         return np.asarray(value)
     except ValueError:

@@ -46,16 +46,16 @@ class CodeParameterError(GradCodeError, ValueError):
 
 
 class NotDecodable(GradCodeError):
-    """The sum cannot be recovered from the workers that answered.
+    """The sum cannot be decoded from the workers that answered.
 
     Attributes
     ----------
     alive : tuple of int
-        Workers whose messages are at hand.
+        Workers that have answered.
     missing : tuple of int
-        Workers of the undecodable groups that have not answered.
+        Workers that have not answered, of groups that cannot be decoded.
     limit : float or None
-        If the sum can be recovered, but not well: the condition number up to which it is, unless one settles for it.
+        The limit that the condition number exceeds, if the sum could be decoded with a large error.
     """
 
     def __init__(self, alive: Iterable[int], missing: Iterable[int], limit: float | None = None) -> None:
@@ -67,19 +67,19 @@ class NotDecodable(GradCodeError):
             f"the sum is not decodable {workers}; more answers are needed {others}"
             if limit is None
             else f"the sum is decodable {workers} only with a condition above {limit:.2g}, which loses more than half "
-            f"the digits of the messages; wait for more answers {others}, or call settle()"
+            f"the digits of the messages; wait for more answers {others}, or call accept_any_condition()"
         )
 
 
 class CorruptedMessage(GradCodeError):
-    """Messages of one group contradict each other, and which of them is wrong cannot be told.
+    """Messages of one group contradict each other, and it is not known which of them is wrong.
 
     Attributes
     ----------
     workers : tuple of int
-        The workers of the group whose messages are at hand; at least one of them is wrong.
+        The workers of the group that have answered; at least one of their messages is wrong.
     excess : float
-        By what factor they contradict each other more than rounding allows.
+        The contradiction, relative to what rounding allows.
     """
 
     def __init__(self, workers: Iterable[int], excess: float) -> None:
@@ -87,7 +87,7 @@ class CorruptedMessage(GradCodeError):
         self.excess = excess
         super().__init__(
             f"the messages of workers {list(self.workers)} contradict each other {excess:.3g} times more than rounding "
-            "allows, and which one is wrong cannot be told; with another message of their group it may be"
+            "allows, and it is not known which one is wrong; another message of their group may tell"
         )
 
 
@@ -128,7 +128,7 @@ class ConfigMismatch(GradCodeError):
 
 
 class ProtocolError(GradCodeError):
-    """A message broke the wire format; nothing of it was used."""
+    """A message has the wrong format; nothing of it was used."""
 
 
 class DataError(GradCodeError, ValueError):
@@ -155,15 +155,15 @@ class GradCodeWarning(UserWarning):
 
 
 class LoadWarning(GradCodeWarning):
-    """A scheme makes its workers compute notably more than the code alone would."""
+    """Workers of a scheme compute much more than its code needs."""
 
 
 class PrecisionWarning(GradCodeWarning):
-    """Decoding may lose more digits than one would expect, or something meant to guard against that cannot."""
+    """Decoding may lose many digits, or a check of messages has nothing to compare."""
 
 
 class ScaleWarning(GradCodeWarning):
-    """A scheme is so large that solving for its survivors takes long."""
+    """A scheme is so large that solving the systems of its survivors takes long."""
 
 
 def _made_again(error: type[GradCodeError], args: tuple[Any, ...], kwargs: dict[str, Any]) -> GradCodeError:

@@ -1,17 +1,15 @@
-"""Coded rounds inside one process, each worker a thread: for notebooks, for tests, and where there is no MPI.
+"""Coded rounds inside one process, with a thread for each worker: for notebooks, for tests, and without MPI.
 
-The round, the schemes and the kernels are those of `gradcode.mpi`; only the engine is another one.
+It uses the same rounds, schemes and kernels as `gradcode.mpi`. Only what carries models and messages differs.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import queue
 import threading
 import time
-import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -29,9 +27,9 @@ from gradcode.rounds import (
     Interrupts,
     Joined,
     Load,
-    Plan,
-    Share,
+    RunPlan,
     Traffic,
+    serve,
 )
 from gradcode.schemes import GradientCode
 
@@ -41,7 +39,7 @@ logger = logging.getLogger("gradcode")
 
 Result = TypeVar("Result")
 
-# While the master waits for threads to end, it looks this often whether the user has lost patience.
+# While the master waits for threads to end, it asks this often whether the user has interrupted the wait.
 _ATTENTION_SECONDS = 0.05
 
 
@@ -59,42 +57,30 @@ def run(
     goodbye_seconds: float = 60.0,
     patience: float = PATIENCE,
 ) -> Result:
-    """Run `main` in this thread, with as many threads as the scheme has workers computing gradients for it.
+    """Run `main` in this thread, while one thread for each worker of the scheme computes gradients for it.
 
-    The arguments are those of `gradcode.mpi.run`, and the numbers that come out are the same. Threads share the
-    process: what `gradient` writes to must be its own worker's, and Python code in it runs in one thread at a time.
+    It takes the arguments of `gradcode.mpi.run`, and computes the same numbers. Threads share the process: `gradient`
+    must not write to anything that another worker uses, and its Python code runs in one thread at a time.
 
     Parameters
     ----------
     main : callable
-        ``main(cluster)``, with ``cluster.gradient(params)`` the exact sum of the gradients over all data.
+        ``main(cluster)``. There ``cluster.gradient(params)`` is the exact sum of the gradients over all data.
     scheme : GradientCode
         The scheme.
     gradient : callable
         ``gradient(params, task)`` returns the gradient, summed over the samples of ``task.data``, as a contiguous
-        array of shape (gradient_size,) and of `dtype`; or the pair of it and a mapping of names to numbers. Once
-        ``task.wanted()`` is False, None may be returned. `params` is read-only and shared by all workers.
+        array of shape (gradient_size,) and of `dtype`; or the pair of it and a mapping of names to numbers. It may
+        return None once ``task.wanted()`` is False. `params` is read-only and shared by all workers.
     gradient_size : int
         Number of parameters, and of elements of a gradient.
     data : callable, optional
-        ``data(subset)`` runs once for each chunk on each worker that holds it; what it returns is ``task.data``.
-    dtype : dtype
-        float32 or float64, of parameters and gradients, and of messages without `wire_dtype`.
-    wire_dtype : {"float16", "bfloat16"}, optional
-        With float32: messages of 16 bits, half as long; gradients are still added up, and messages decoded, in float32.
-        bfloat16 keeps 8 bits of a number and the range of float32; float16 keeps 11, but nothing above 65504 or below
-        6e-8. A sum that comes out infinite is refused by ``cluster.gradient``.
-    chunks : int
-        Each subset is computed in this many parts; between two of them a worker notices that its round is over.
-    seed : int
-        From which ``task.seed`` is drawn.
+        ``data(subset)`` returns what becomes ``task.data``. It runs once for each chunk on each worker that holds it.
+    dtype, wire_dtype, chunks, seed, patience
+        See `gradcode.mpi.run`.
     goodbye_seconds : float
-        How long to wait, after `main`, for workers that are still computing. A thread cannot be ended from outside;
-        one that goes on is left behind, and ends with the process.
-    patience : float
-        Survivors whose condition is so bad that more than about half the digits of the messages would be lost (above
-        1e8 for float64, 1e4 for float32, 45 for float16, 16 for bfloat16) wait for others until the round has lasted
-        so many times the median, and are decoded then.
+        How long to wait, after `main`, for workers that are still computing. A thread cannot be ended from outside:
+        one that goes on computing is left behind, and ends with the process.
 
     Returns
     -------
@@ -103,6 +89,8 @@ def run(
 
     Raises
     ------
+    TypeError, ValueError
+        If an argument cannot be used; before any thread starts.
     WorkerFailed
         From ``cluster.gradient``, if `gradient` or `data` raised on a worker.
 
@@ -119,66 +107,113 @@ def run(
     ... )
     array([ 66., 660.])
     """
-    plan = Plan(main, scheme, gradient, gradient_size, data, dtype, chunks, seed, goodbye_seconds, patience, wire_dtype)
-    plan.check()
+    plan = RunPlan(
+        main=main,
+        scheme=scheme,
+        gradient=gradient,
+        gradient_size=gradient_size,
+        data=data,
+        dtype=dtype,
+        wire_dtype=wire_dtype,
+        chunks=chunks,
+        seed=seed,
+        goodbye_seconds=goodbye_seconds,
+        patience=patience,
+    )
     interrupts = Interrupts()
     with interrupts.handling():
         engine = _Threads(plan)
         try:
             engine.start()
-            cluster = Cluster(engine, scheme, gradient_size, dtype, interrupts, patience, wire_dtype)
-            with interrupts.exposed():
+            cluster = Cluster(engine, scheme, gradient_size, plan.message_type, interrupts, patience)
+            with interrupts.immediate():
                 return main(cluster)
         finally:
-            engine.stop(goodbye_seconds, interrupts.take)
+            engine.stop(goodbye_seconds, interrupts.consume)
+
+
+class _ThreadLink:
+    """A worker's way to the master (see `gradcode.rounds.WorkerLink`). Models and messages are passed by reference.
+
+    Attributes
+    ----------
+    orders : queue of tuple or None
+        Rounds with their models; None at the end.
+    closed : float
+        The last round that the worker knows to be over.
+    """
+
+    def __init__(self, worker: int, events: queue.SimpleQueue[Event]) -> None:
+        self.orders: queue.SimpleQueue[tuple[int, npt.NDArray[Any]] | None] = queue.SimpleQueue()
+        self.closed: float = -1
+        self._worker = worker
+        self._events = events
+
+    def join(self) -> None:
+        self._events.put(Joined(self._worker))
+
+    def receive(self) -> tuple[int, npt.NDArray[Any]] | None:
+        return self.orders.get()
+
+    def wanted(self, round: int) -> bool:
+        return round > self.closed
+
+    def abandon(self, round: int) -> None:
+        self._events.put(Abandoned(self._worker, round))
+
+    def send_result(
+        self, round: int, message: npt.NDArray[Any], scalars: Sequence[Mapping[str, float]], compute_seconds: float
+    ) -> None:
+        self._events.put(Arrived(self._worker, round, message, tuple(scalars), compute_seconds))
+
+    def send_failure(self, traceback: str) -> None:
+        self._events.put(Failed(self._worker, traceback))
+
+    def leave(self) -> None:
+        """Do nothing: the thread ends now, and `stop` waits for that."""
 
 
 class _Threads:
-    """Carries models and messages between threads by reference (see `gradcode.rounds.Engine`)."""
+    """Carries models and messages between threads (see `gradcode.rounds.Engine`)."""
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+    def __init__(self, plan: RunPlan) -> None:
         self._traffic = Traffic()
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self._closed: float = -1  # the last round that is over
-        n_workers = plan.scheme.n_workers
-        self._orders: list[queue.SimpleQueue[tuple[int, npt.NDArray[Any]] | None]] = [
-            queue.SimpleQueue() for _ in range(n_workers)
-        ]
+        self._model: npt.NDArray[Any] = np.empty(0)
+        self._stopped = False
+        self._links = [_ThreadLink(worker, self._events) for worker in range(plan.scheme.n_workers)]
         self._threads = [
-            threading.Thread(target=self._work, args=(worker,), name=f"gradcode-worker-{worker}", daemon=True)
-            for worker in range(n_workers)
+            threading.Thread(target=serve, args=(link, plan, worker), name=f"gradcode-worker-{worker}", daemon=True)
+            for worker, link in enumerate(self._links)
         ]
 
     def start(self) -> None:
-        """Start the workers; where that fails, `stop` ends those that run."""
+        """Start the workers. If one cannot be started, `stop` ends the others."""
         for thread in self._threads:
             thread.start()
 
-    # -- the engine ------------------------------------------------------------------------------------------------
-
     def traffic(self) -> Traffic:
-        """Bytes handed over so far; nothing is ever on its way."""
+        """Return the bytes handed over so far. They take no time."""
         return Traffic(self._traffic.bytes_down, self._traffic.bytes_up)
 
-    def model(self, params: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """A copy, read-only; it lives for as long as a worker computes with it."""
+    def load(self, params: npt.NDArray[Any], usual_seconds: float) -> None:
+        """Copy the model. The copy lives for as long as a worker computes with it."""
         self._check_usable()
-        model = params.copy()
-        model.setflags(write=False)
-        return model
+        self._model = params.copy()
+        self._model.setflags(write=False)
 
-    def send(self, worker: int, round: int, model: npt.NDArray[Any]) -> None:
-        """Give `model` to an idle worker."""
-        self._traffic.bytes_down += model.nbytes
-        self._orders[worker].put((round, model))
+    def send(self, worker: int, round: int) -> None:
+        """Give the loaded model to an idle worker."""
+        self._traffic.bytes_down += self._model.nbytes
+        self._links[worker].orders.put((round, self._model))
 
     def close(self, round: int, workers: Iterable[int]) -> None:
-        """Round `round` is over, for everybody who asks."""
-        self._closed = round
+        """Tell `workers` that `round` is over."""
+        for worker in workers:
+            self._links[worker].closed = round
 
     def next(self, timeout: float) -> Event | None:
-        """The next event, waiting for at most `timeout` seconds."""
+        """Return the next event; wait for it at most `timeout` seconds."""
         self._check_usable()
         try:
             event = self._events.get(block=timeout > 0, timeout=timeout)
@@ -189,10 +224,11 @@ class _Threads:
         return event
 
     def stop(self, timeout: float, interrupted: Callable[[], bool]) -> None:
-        """Tell all workers to leave, and wait for at most `timeout` seconds or until `interrupted`."""
-        self._closed = math.inf
-        for orders in self._orders:
-            orders.put(None)
+        """Tell all workers to leave, and wait until they have, for at most `timeout` seconds or until `interrupted`."""
+        self._stopped = True
+        for link in self._links:
+            link.closed = float("inf")
+            link.orders.put(None)
         deadline = time.monotonic() + timeout
         alive = self._threads
         while (
@@ -209,34 +245,5 @@ class _Threads:
                     logger.warning("worker %d failed, too late to matter:\n%s", worker, text)
 
     def _check_usable(self) -> None:
-        if self._closed == math.inf:
+        if self._stopped:
             raise GradCodeError("the run is over: its cluster can be used inside main only")
-
-    # -- the workers -----------------------------------------------------------------------------------------------
-
-    def _wanted(self, round_: int) -> bool:
-        return round_ > self._closed
-
-    def _work(self, worker: int) -> None:
-        """What a worker's thread does."""
-        share: Share | None = None
-        try:
-            share = Share(self._plan, worker)
-        except (Exception, SystemExit):
-            self._events.put(Failed(worker, traceback.format_exc()))
-        else:
-            self._events.put(Joined(worker))
-        while (order := self._orders[worker].get()) is not None:
-            assert share is not None, "a model came though this worker never joined"
-            round_, params = order
-            started = time.perf_counter()
-            try:
-                scalars = share.compute(params, round_, self._wanted)
-            except (Exception, SystemExit):
-                self._events.put(Failed(worker, traceback.format_exc()))
-                continue
-            if scalars is None:
-                self._events.put(Abandoned(worker, round_))
-            else:
-                seconds = time.perf_counter() - started
-                self._events.put(Arrived(worker, round_, share.message, scalars, seconds))

@@ -3,8 +3,8 @@
  * @brief The functions of gradcode.h for extension modules of Python, without linking to anything.
  *
  * Call gc_import() once in the module's initialisation, with the GIL held, and then gc_api->decode_f32(...) and so
- * on, with or without the GIL.  Each file that includes this header has a gc_api of its own, to be imported there.
- * Levels and threads are those of the process: what Python sets holds here, too.
+ * on, with or without the GIL.  Each file that includes this header has its own gc_api and must call gc_import().
+ * The level and the number of threads are those of the process: what Python sets holds here, too.
  */
 #ifndef GRADCODE_IMPORT_H
 #define GRADCODE_IMPORT_H
@@ -17,8 +17,8 @@
 extern "C" {
 #endif
 
-/** Raised when a member of struct gc_api changes its place or its meaning, or when gradcode.h does; members that are
- * added at the end only make `size` larger. */
+/** A number that grows when a member of struct gc_api changes its place or meaning, or when gradcode.h does.  A member
+ * that is added at the end only makes `size` larger. */
 #define GC_API_VERSION 1
 
 /** Where Python keeps the struct. */
@@ -42,11 +42,9 @@ struct gc_api {
     int (*encode_f32)(const float *coefficients, size_t n_gradients, size_t parts, size_t stride,
                       const float *const *gradients, size_t length, float *message, unsigned flags, int num_threads);
     int (*encode_f64)(const double *coefficients, size_t n_gradients, size_t parts, size_t stride,
-                      const double *const *gradients, size_t length, double *message, unsigned flags,
-                      int num_threads);
+                      const double *const *gradients, size_t length, double *message, unsigned flags, int num_threads);
     int (*encode_f16)(const float *coefficients, size_t n_gradients, size_t parts, size_t stride,
-                      const float *const *gradients, size_t length, uint16_t *message, unsigned flags,
-                      int num_threads);
+                      const float *const *gradients, size_t length, uint16_t *message, unsigned flags, int num_threads);
     int (*encode_bf16)(const float *coefficients, size_t n_gradients, size_t parts, size_t stride,
                        const float *const *gradients, size_t length, uint16_t *message, unsigned flags,
                        int num_threads);
@@ -76,7 +74,7 @@ struct gc_api {
 /** Null until gc_import() has succeeded. */
 static const struct gc_api *gc_api GC_MAY_BE_UNUSED;
 
-/** Import gc_core and take its functions; return 0, or -1 with ImportError or what else the import raises. */
+/** Import gc_core and take its functions; return 0, or -1 with ImportError or another exception of the import. */
 GC_MAY_BE_UNUSED static int gc_import(void)
 {
     const struct gc_api *const found = (const struct gc_api *)PyCapsule_Import(GC_API_CAPSULE, 0);

@@ -75,8 +75,8 @@ void *guarded_place(struct guarded *guarded, size_t bytes, size_t itemsize, size
     if (bytes + margin > guarded->capacity || !guarded->memory) {
         guarded_free(guarded);
         guarded->capacity = (bytes + margin + page) / page * page;
-        char *const all = mmap(NULL, guarded->capacity + 2 * page, PROT_READ | PROT_WRITE,
-                               MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        char *const all =
+            mmap(NULL, guarded->capacity + 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         CHECK(all != MAP_FAILED);
         CHECK(mprotect(all, page, PROT_NONE) == 0);
         CHECK(mprotect(all + page + guarded->capacity, page, PROT_NONE) == 0);

@@ -12,10 +12,10 @@ void name_case(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Print the case and the reason, and abort. */
 _Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-#define CHECK(condition)                                                                                           \
-    do {                                                                                                           \
-        if (!(condition))                                                                                          \
-            fail("%s:%d: %s does not hold", __FILE__, __LINE__, #condition);                                       \
+#define CHECK(condition)                                                                                               \
+    do {                                                                                                               \
+        if (!(condition))                                                                                              \
+            fail("%s:%d: %s does not hold", __FILE__, __LINE__, #condition);                                           \
     } while (0)
 
 /* Let SIGSEGV and SIGBUS end in fail(). */

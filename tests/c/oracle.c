@@ -54,14 +54,14 @@ long double round_to_half(long double value) { return round_to(value, 11, -24, 6
 long double round_to_bfloat(long double value) { return round_to(value, 8, -133, 0x1.fep127L); }
 
 /* sum[t] += weight*x[t] and size[t] += |weight*x[t]|, exactly or nearly so. */
-#define ADD_STREAM(name, wide, type, value)                                                                        \
-    static void name(wide weight, const type *x, size_t n, wide *sum, wide *size)                                  \
-    {                                                                                                              \
-        for (size_t t = 0; t < n; t++) {                                                                           \
-            const wide product = weight * (wide)value(x[t]);                                                       \
-            sum[t] += product;                                                                                     \
-            size[t] += product < 0 ? -product : product;                                                           \
-        }                                                                                                          \
+#define ADD_STREAM(name, wide, type, value)                                                                            \
+    static void name(wide weight, const type *x, size_t n, wide *sum, wide *size)                                      \
+    {                                                                                                                  \
+        for (size_t t = 0; t < n; t++) {                                                                               \
+            const wide product = weight * (wide)value(x[t]);                                                           \
+            sum[t] += product;                                                                                         \
+            size[t] += product < 0 ? -product : product;                                                               \
+        }                                                                                                              \
     }
 
 ADD_STREAM(add_f32, double, float, )
@@ -162,7 +162,7 @@ size_t first_wrong(const struct sum *sum, const void *out, const struct interval
 
 int run_once(const struct sum *sum, void *out, int num_threads)
 {
-#define ARGUMENTS                                                                                                  \
+#define ARGUMENTS                                                                                                      \
     sum->table, sum->n, sum->parts, sum->stride, (const void *)sum->buffers, sum->length, out, sum->flags, num_threads
     switch (sum->type) {
     case GC_F32: return (sum->encode ? gc_encode_f32 : gc_decode_f32)(ARGUMENTS);
@@ -176,7 +176,7 @@ int run_planned(const struct sum *sum, void *out, int num_threads)
 {
     gc_plan *plan;
     int status = (sum->encode ? gc_plan_encode : gc_plan_decode)(&plan, sum->type, sum->table, sum->n, sum->parts,
-                                                                  sum->stride, sum->length);
+                                                                 sum->stride, sum->length);
     if (status == GC_OK)
         status = gc_plan_run(plan, sum->buffers, out, sum->flags, num_threads);
     gc_plan_free(plan);

@@ -74,7 +74,9 @@ static void draw_table(struct problem *problem)
             const bool zero = zero_at(shape->zeros, c, zero_columns);
             const double value = random_value();
             put_real(&problem->sum, problem->table, r * columns + c,
-                     zero ? random_below(2) ? 0.0 : -0.0 : value != 0 ? value : 1);
+                     zero         ? random_below(2) ? 0.0 : -0.0
+                     : value != 0 ? value
+                                  : 1);
         }
     }
 }

@@ -10,10 +10,7 @@
 
 static const float one = 1;
 
-static double reference(int type, uint16_t bits)
-{
-    return type == GC_F32_F16 ? half_value(bits) : bfloat_value(bits);
-}
+static double reference(int type, uint16_t bits) { return type == GC_F32_F16 ? half_value(bits) : bfloat_value(bits); }
 
 static void decode(int type, const uint16_t *message, float *out, size_t n)
 {
@@ -75,8 +72,9 @@ static void round_all(int type, const float *values, size_t n)
 
     CHECK(rounded && message);
     for (size_t i = 0; i < n; i++)
-        rounded[i] = isnan(values[i]) ? (long double)NAN
-                     : type == GC_F32_F16 ? round_to_half(values[i]) : round_to_bfloat(values[i]);
+        rounded[i] = isnan(values[i])     ? (long double)NAN
+                     : type == GC_F32_F16 ? round_to_half(values[i])
+                                          : round_to_bfloat(values[i]);
     for (int level = 0; level < GC_N_LEVELS; level++) {
         if (!gc_level_available(level))
             continue;

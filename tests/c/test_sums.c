@@ -50,8 +50,9 @@ static size_t run_length(size_t length, size_t draws)
 
 void test_sums(bool quick)
 {
-    static const size_t longer[] = {383,  384,  385,  767,  768,  769,  1023, 1024, 1025, 1151, 1152, 1153, 1536, 2047,
-                                    2048, 2049, 3071, 3073, 6143, 6144, 6145, 9217, 12 * 1024 + 1, 20 * 384 + 5};
+    static const size_t longer[] = {383,  384,  385,  767,  768,  769,  1023,          1024,
+                                    1025, 1151, 1152, 1153, 1536, 2047, 2048,          2049,
+                                    3071, 3073, 6143, 6144, 6145, 9217, 12 * 1024 + 1, 20 * 384 + 5};
     size_t problems = 0;
 
     for (size_t length = 0; length <= 300; length += quick ? 1 + length / 64 : 1)

@@ -17,8 +17,8 @@ def test_messages_of_16_bits_are_rounded_once():
     assert_passed(run_ranks(7, "wire_types"))
 
 
-def test_user_errors_reach_the_master_and_ranks_started_differently_find_out():
-    assert_passed(run_ranks(4, "several", "failures", "agreement"), times=2)
+def test_user_errors_reach_the_master_ranks_started_differently_find_out_and_results_are_shared():
+    assert_passed(run_ranks(4, "several", "failures", "agreement", "sharing"), times=3)
 
 
 def test_a_worker_that_cannot_be_interrupted_is_left_behind():

@@ -1,11 +1,11 @@
-/* An extension module in C on the kernels of the installed gc_core, without linking to anything:
+/* An extension module in C that uses the kernels of the installed gc_core. It links to nothing:
  *
  *   cc -std=c11 -O2 -shared -fPIC $(python3-config --includes) \
  *       -I"$(python3 -c 'import gc_core; print(gc_core.get_include())')" \
  *       docs/examples/c/axpy.c -o axpy$(python3-config --extension-suffix)
  *
- * axpy(weight, x, out) adds weight * x to out, both contiguous and of float32: a decode of one message that is added
- * to the output. */
+ * axpy(weight, x, out) adds weight * x to out. Both arrays are contiguous and float32. To the kernel this is the decode
+ * of one message, added to the output. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
@@ -31,7 +31,7 @@ static int add(float weight, const Py_buffer *x, const Py_buffer *out)
     int status;
 
     if (x->len != out->len) {
-        PyErr_Format(PyExc_ValueError, "x must have %zd bytes as out has, got %zd", out->len, x->len);
+        PyErr_Format(PyExc_ValueError, "x must have %zd bytes like out, got %zd", out->len, x->len);
         return -1;
     }
     if (out->len > 0 && (char *)x->buf < (char *)out->buf + out->len && (char *)out->buf < (char *)x->buf + x->len) {

@@ -1,9 +1,9 @@
-/* A program in plain C that compiles the kernels with itself: each of three workers sends half a gradient's length,
- * and any two of them are enough.
+/* A program in plain C, compiled together with the kernels. Each of three workers sends a message of half the gradient's
+ * length, and any two messages suffice to decode.
  *
  * In the source tree:
  *   cc -std=c11 -O3 -Isrc_c/include docs/examples/c/survivors.c src_c/gc_*.c -o survivors && ./survivors
- * With -fopenmp as well, the kernels can use several threads. */
+ * Add -fopenmp to let the kernels use several threads. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -11,7 +11,7 @@
 
 enum { LENGTH = 9, PARTS = 2, STRIDE = 5, WORKERS = 3 }; /* the second block is one element short */
 
-/* Every status but GC_OK is a mistake in the arguments, or no memory. */
+/* Any status but GC_OK means wrong arguments or lack of memory. */
 static void check(int status)
 {
     if (status != GC_OK) {
@@ -39,7 +39,7 @@ int main(void)
     const float weights[PARTS][2] = {{2, -1}, {-1, 1}};
     const void *const survivors[] = {messages[1], messages[2]};
     float decoded[LENGTH];
-    gc_plan *plan; /* good for any number of rounds with these survivors */
+    gc_plan *plan; /* can be used for any number of rounds with these survivors */
     check(gc_plan_decode(&plan, GC_F32, weights, 2, PARTS, STRIDE, LENGTH));
     check(gc_plan_run(plan, survivors, decoded, 0, 1));
     gc_plan_free(plan);

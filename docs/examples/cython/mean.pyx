@@ -1,12 +1,10 @@
 # cython: language_level=3
-"""A Cython module on the kernels of the installed gc_core: cimport finds them, and nothing is linked.
+"""A Cython module that uses the kernels of the installed gc_core. It cimports them and links to nothing.
 
     cython mean.pyx
     cc -O2 -shared -fPIC $(python3-config --includes) \
         -I"$(python3 -c 'import gc_core; print(gc_core.get_include())')" \
         mean.c -o mean$(python3-config --extension-suffix)
-
-Where gc_core is installed in editable mode, Cython finds it by `-I DIRECTORY`, the one that gc_core lies in.
 """
 
 from libc.stdlib cimport free, malloc
@@ -17,7 +15,7 @@ from gc_core.kernels cimport decode_f32
 def mean(list vectors not None, float[::1] out not None):
     """Write the mean of float32 vectors of one length to `out`, without the GIL."""
     cdef size_t n = len(vectors), length = out.shape[0], i
-    cdef list views = []  # which keep the vectors alive
+    cdef list views = []  # keeps the vectors alive
     cdef const float[::1] view
     if n == 0 or length == 0:
         raise ValueError("vectors and out must not be empty")
@@ -29,7 +27,7 @@ def mean(list vectors not None, float[::1] out not None):
         for i in range(n):
             view = vectors[i]
             if <size_t>view.shape[0] != length:
-                raise ValueError(f"vectors[{i}] must have {length} elements as out has, got {view.shape[0]}")
+                raise ValueError(f"vectors[{i}] must have {length} elements like out, got {view.shape[0]}")
             if &view[0] < &out[0] + length and &out[0] < &view[0] + length:
                 raise ValueError(f"out must not overlap vectors[{i}], but they share memory")
             views.append(view)

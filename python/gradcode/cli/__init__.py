@@ -9,7 +9,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Entry point; says which extra is missing instead of a traceback."""
+    """Run the command, or say which extra is missing."""
     try:
         import typer  # noqa: F401
     except ImportError:
@@ -22,11 +22,11 @@ def main() -> None:
     try:
         app()
     finally:
-        _let_go_of_the_output()
+        _flush_output()
 
 
-def _let_go_of_the_output() -> None:
-    """A reader that has gone away (``gradcode train | head``) does not turn a run that is safe into an error."""
+def _flush_output() -> None:
+    """Ignore a closed pipe (``gradcode train | head``): a run with a stored result must not end with an error."""
     try:
         sys.stdout.flush()
     except OSError:

@@ -17,7 +17,7 @@ __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-_SERVED = "Inside an existing mpirun or srun it serves as one of the ranks; otherwise it starts the ranks itself."
+_INSIDE_MPI = "Inside an existing mpirun or srun, it runs as one of the ranks. Otherwise it starts the ranks itself."
 
 
 def _version(wanted: bool) -> None:
@@ -32,10 +32,10 @@ def options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Exact distributed gradients from whichever workers are fast."""
+    """Exact distributed gradients from the workers that are fast enough."""
 
 
-app.command(epilog=_SERVED)(train)
+app.command(epilog=_INSIDE_MPI)(train)
 app.command()(codes)
 
 
@@ -43,11 +43,11 @@ app.command()(codes)
 def report(
     directory: Annotated[Path, typer.Argument(help="Output directory of gradcode train, or of a comparison.")],
 ) -> None:
-    """Draw the figures and the HTML report of a training run again."""
-    from gradcode.train.job import draw
+    """Redraw the figures and the HTML report of a training run."""
+    from gradcode.reports.directory import write_reports
 
     try:
-        typer.echo(draw(directory))
+        typer.echo(write_reports(directory))
     except (GradCodeError, ValueError, OSError) as error:
         typer.echo(f"gradcode: error: {error}", err=True)
         raise typer.Exit(2) from None

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gradcode._validate import check_int
-from gradcode.codes.conditioning import Condition, affordable
+from gradcode.codes.conditioning import Condition, sets_per_second
 from gradcode.codes.linear import LinearCode
 from gradcode.codes.names import NAMES, named
 from gradcode.codes.profile import digits, survival
@@ -22,29 +22,31 @@ from gradcode.schemes.design import decoding_operations
 __all__ = ["codes"]
 
 _TYPES = ("float32", "float64")
-_MAX_ROWS = 24  # of one code's table; of more survivors every second, third, ... row
-_LONGEST = 256  # a single code
-_MAX_LENGTH = 32  # of a comparison: beyond it a search says little, and takes minutes
+_MAX_ROWS = 24  # in the table of one code; if there are more, only every second, third, ... is shown
+_LONGEST = 256  # length of a single code
+_MAX_LENGTH = 32  # length in a comparison: for longer codes a search says little, and takes minutes
 
 
 def codes(
-    name: Annotated[str | None, typer.Argument(help="A code; without one, all are listed.", show_default=False)] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="The name of a code. Without it, all codes are listed.", show_default=False)
+    ] = None,
     d: Annotated[
         int | None, typer.Argument(metavar="D", help="Its length: load, and size of a group.", show_default=False)
     ] = None,
     m: Annotated[
         int | None,
-        typer.Argument(metavar="M", help="Its dimension: messages are so many times shorter.", show_default=False),
+        typer.Argument(metavar="M", help="Its dimension: messages are M times shorter.", show_default=False),
     ] = None,
     compare: Annotated[bool, typer.Option("--compare", help="Compare all codes of one length.")] = False,
     length: Annotated[int | None, typer.Option(help="The length d of the codes to compare.")] = None,
     figure: Annotated[
         Path | None,
         typer.Option(
-            help="Where --compare draws them, .png or .svg. Default: codes-LENGTH.png; nothing is overwritten."
+            help="The figure that --compare draws, .png or .svg. Default: codes-LENGTH.png; never overwritten."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of random codes.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of random codes.")] = 0,
 ) -> None:
     """Show one code in numbers, or compare all codes of a length.
 
@@ -56,7 +58,7 @@ def codes(
         check_int("seed", seed, 0)
         if compare:
             if name is not None:
-                raise ValueError(f"name must be left out with compare, which takes all, got {name!r}")
+                raise ValueError(f"name must be left out with compare, which compares all codes, got {name!r}")
             if length is None:
                 raise ValueError("length must be given with compare: --length D")
             _compare(console, check_int("length", length, 1, _MAX_LENGTH), figure, seed)
@@ -108,7 +110,7 @@ def _show(console: Console, code: LinearCode) -> None:
     counts = range(code.length, code.dimension - 1, -1)
     step = -(-len(counts) // _MAX_ROWS)
     for survivors in sorted({*counts[::step], code.dimension}, reverse=True):
-        found = survival(code, survivors, max(100, affordable(code.dimension, survivors) // _MAX_ROWS))
+        found = survival(code, survivors, max(100, sets_per_second(code.dimension, survivors) // _MAX_ROWS))
         table.add_row(
             str(survivors),
             "0" if not found.lost else f"{'' if found.exhaustive else '~'}{found.lost:.2%}",
@@ -118,7 +120,10 @@ def _show(console: Console, code: LinearCode) -> None:
         )
     console.print()
     console.print(table)
-    _say(console, "\ndigits that the worst set leaves of the decoded gradient; ≥ and ≤ mark what a search found")
+    _say(
+        console,
+        "\ndigits: correct digits of the decoded gradient for the worst set; ≥ and ≤ mark bounds that a search found",
+    )
 
 
 def _compare(console: Console, length: int, figure: Path | None, seed: int) -> None:
@@ -141,9 +146,9 @@ def _compare(console: Console, length: int, figure: Path | None, seed: int) -> N
     console.print(table)
     _say(
         console,
-        "\ns: any so many stragglers; m: messages so many times shorter\n"
-        "additions, multiplications: for each element of a message, with s missing, as conditions are\n"
-        "*: no other code is as tolerant, as short, as stable and as cheap   ≥: the most that a search found",
+        "\ns: stragglers tolerated; m: how many times shorter messages are\n"
+        "additions, multiplications: for each element of a message, with s workers missing; conditions likewise\n"
+        "*: no other code is as tolerant, as short, as stable and as cheap   ≥: the largest that a search found",
     )
     try:
         draw_codes(length, [_record(entry) for entry in entries], path)
@@ -159,7 +164,7 @@ def _say(console: Console, text: str) -> None:
 
 
 def _record(entry: Entry) -> CodeRecord:
-    """What the figure shows of a code."""
+    """Return what the figure shows of a code."""
     row = entry.row
     return CodeRecord(row.name, row.stragglers, row.communication, entry.operations, float(row.worst), entry.pareto)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from gradcode._validate import check_int
-from gradcode.codes.linear import LinearCode, construction
+from gradcode.codes.linear import LinearCode
+from gradcode.codes.recipes import construction
 from gradcode.errors import CodeParameterError
 
 __all__ = ["hamming_extended", "identity", "parity", "product", "repetition", "simplex"]
@@ -13,7 +14,7 @@ __all__ = ["hamming_extended", "identity", "parity", "product", "repetition", "s
 
 @construction
 def repetition(length: int) -> LinearCode:
-    """Repetition code [d, 1, d]: every worker sends the whole gradient and any one suffices.
+    """Repetition code [d, 1, d]: every worker sends the whole gradient, and any one of them suffices.
 
     In the grouped scheme this is the fractional repetition of Tandon et al. (2017).
 
@@ -82,10 +83,10 @@ def simplex() -> LinearCode:
 
 @construction
 def product(first: LinearCode, second: LinearCode) -> LinearCode:
-    """Product code [d₁d₂, m₁m₂, δ₁δ₂]: a table, every row a word of `second` and every column one of `first`.
+    """Product code [d₁d₂, m₁m₂, δ₁δ₂]: words are tables with rows from `second` and columns from `first`.
 
-    Of parity codes it decodes row by row and column by column, by additions. With ``identity`` as `second` every
-    worker of `first` becomes several, each with its own slice of the message.
+    A product of parity codes is decoded row by row and column by column, by additions. With ``identity`` as `second`,
+    each worker of `first` becomes several workers, which send one slice each of its message.
 
     Examples
     --------

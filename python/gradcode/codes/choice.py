@@ -1,4 +1,4 @@
-"""The code to take for a length and a dimension: the smallest worst condition known."""
+"""The default code for a length and a dimension: the one with the smallest worst condition known."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 from gradcode.codes.additive import identity, repetition
 from gradcode.codes.families import check_shape, frequency, harmonic
 from gradcode.codes.frequencies import FREQUENCIES
-from gradcode.codes.linear import LinearCode, construction
+from gradcode.codes.linear import LinearCode
+from gradcode.codes.recipes import construction
 
 __all__ = ["default", "icosahedron"]
 
@@ -17,9 +18,9 @@ __all__ = ["default", "icosahedron"]
 def default(length: int, dimension: int) -> LinearCode:
     """The MDS code [d, m, d − m + 1] with the smallest worst condition known; what `gradcode.design` takes.
 
-    Repetition for m = 1, the identity for m = d, the icosahedron for [6, 3]; elsewhere the harmonic frame, or a frame
-    of other frequencies where that is at least 15 % better. For m = 2 the harmonic frame is the best there is, and no
-    better one is known where d − m <= 2.
+    This is repetition for m = 1, the identity for m = d, and the icosahedron for [6, 3]. Elsewhere it is the harmonic
+    frame, or a frame of other frequencies if that is at least 15 % better. No code is better than the harmonic frame
+    for m = 2, and none is known to be better for d − m <= 2.
 
     Parameters
     ----------

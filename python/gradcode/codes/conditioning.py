@@ -1,4 +1,4 @@
-"""Condition numbers over many sets of survivors: all of them where they can be counted, else a search."""
+"""Condition numbers over sets of survivors: over all sets, or over those that a search looks at."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Condition", "Conditions", "affordable", "conditions_of", "in_batches", "largest", "survey"]
+__all__ = ["Condition", "Conditions", "conditions_of", "in_batches", "largest", "search_sets", "sets_per_second"]
 
 Kind = Literal["exact", "closed form", "lower bound"]
 Subsets = npt.NDArray[np.intp]
@@ -25,8 +25,8 @@ class Condition(float):
     Attributes
     ----------
     kind : {"exact", "closed form", "lower bound"}
-        The largest over all sets; that of the set which theory says is the worst; or the largest that a search has
-        found, which the worst may exceed by orders of magnitude.
+        "exact" is the largest over all sets. "closed form" is that of the set that theory says is the worst.
+        "lower bound" is the largest that a search has found; the worst may be larger by orders of magnitude.
 
     Examples
     --------
@@ -52,7 +52,7 @@ class Condition(float):
 
 
 def largest(conditions: Sequence[Condition]) -> Condition:
-    """Return the largest of some conditions, known no better than the least known of them.
+    """Return the largest of some conditions, with the weakest `kind` among them.
 
     Examples
     --------
@@ -72,9 +72,9 @@ class Conditions(NamedTuple):
     values : ndarray
         One of each set looked at, in no particular order; infinite where a set cannot be decoded.
     exhaustive : bool
-        Whether these are all the sets there are.
+        Whether all sets were looked at.
     worst : float
-        The largest found, by exchanging survivors of the worst set as well unless `exhaustive`.
+        The largest found. Unless `exhaustive`, sets near the worst were looked at as well.
     """
 
     values: npt.NDArray[np.float64]
@@ -87,19 +87,19 @@ class Conditions(NamedTuple):
         return float(np.median(self.values))
 
 
-def affordable(rows: int, columns: int) -> int:
-    """Return how many matrices of this shape can be taken apart in about a second.
+def sets_per_second(rows: int, columns: int) -> int:
+    """Return for how many matrices of this shape the condition can be found in about a second.
 
     Examples
     --------
-    >>> affordable(4, 4) > math.comb(16, 4)
+    >>> sets_per_second(4, 4) > math.comb(16, 4)
     True
     """
     return int(1e9 / (1000 + 60 * rows * columns))
 
 
 def conditions_of(matrix: npt.NDArray[np.float64]) -> Callable[[Subsets], npt.NDArray[np.float64]]:
-    """Return what gives the condition numbers of sets of columns of `matrix`, shape (m, d).
+    """Return a function for the condition numbers of sets of columns of `matrix`, shape (m, d).
 
     Singular values of at most max(m, r) * eps times the largest count as zero, as they do in decoding.
     """
@@ -115,17 +115,17 @@ def conditions_of(matrix: npt.NDArray[np.float64]) -> Callable[[Subsets], npt.ND
     return conditions
 
 
-def survey(
+def search_sets(
     n: int,
     survivors: int,
     conditions: Callable[[Subsets], npt.NDArray[np.float64]],
     limit: int,
     seed: int = 0,
 ) -> Conditions:
-    """Look at all sets of `survivors` out of n, or, if there are more than `limit`, at about so many of them.
+    """Find condition numbers of sets of `survivors` out of n: of all sets, or of about `limit` if there are more.
 
-    The search looks at neighbours, which are the worst sets of many constructions, at random sets, and then exchanges
-    single survivors of the worst one for as long as that makes it worse.
+    The search looks at sets of neighbours, which are the worst of many constructions, and at random sets. Then it
+    exchanges single survivors of the worst set as long as that makes it worse.
 
     Parameters
     ----------
@@ -134,9 +134,9 @@ def survey(
     conditions : callable
         Condition numbers of an array of sets, shape (number, survivors).
     limit : int
-        How many sets to look at, and how many more to exchange survivors in.
+        How many sets to look at first, and how many more at most by exchanging survivors.
     seed : int
-        Of the random sets.
+        Seed of the random sets.
     """
     if math.comb(n, survivors) <= limit:
         batches = in_batches(itertools.combinations(range(n), survivors))
@@ -171,6 +171,6 @@ def _draw(rng: np.random.Generator, n: int, survivors: int, count: int) -> Subse
 
 
 def in_batches(subsets: Iterator[tuple[int, ...]]) -> Iterator[Subsets]:
-    """Index arrays (at most _BATCH, subset size), so that NumPy's stacked SVD does the looping."""
+    """Yield arrays of at most _BATCH sets, for NumPy's stacked SVD."""
     while chunk := list(itertools.islice(subsets, _BATCH)):
         yield np.array(chunk, dtype=np.intp)

@@ -9,14 +9,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gradcode.codes.conditioning import affordable, conditions_of, in_batches
+from gradcode.codes.conditioning import conditions_of, in_batches, sets_per_second
 
 __all__ = ["Distance", "minimum_distance"]
 
-# Hyperplanes are examined exactly up to this many; beyond it erasures are, for about so many seconds.
+# Up to this many hyperplanes, all are examined. If there are more, sets of missing columns are, for about _SECONDS.
 _HYPERPLANES = 1_000_000
 _SECONDS = 6
-_INFORMATION_SETS = 200  # from which short words are made
+_INFORMATION_SETS = 200  # tried in the search for a word with few non-zero entries
 
 
 class Distance(NamedTuple):
@@ -29,17 +29,17 @@ class Distance(NamedTuple):
 def minimum_distance(generator: npt.NDArray[np.float64], at_least: int = 1) -> Distance:
     """Return the smallest δ such that some δ missing columns leave less than rank m.
 
-    Where there are few enough of them, every hyperplane spanned by m − 1 columns is examined: the fullest one holds
-    d − δ columns. Otherwise a word with few entries that are not zero bounds δ from above, and if no set of one column
-    less loses rank, that is δ. Where these are too many, sets of one missing column, two, three ... are examined: then
-    δ is known to be above what was examined, and no more.
+    If there are few enough, every hyperplane spanned by m − 1 columns is examined: the fullest one holds d − δ columns.
+    Otherwise a search for a code word with few non-zero entries bounds δ from above. If no set of one missing column
+    less loses rank, the bound is δ. If there are too many such sets, sets of one, two, three ... missing columns are
+    examined as long as time permits, which bounds δ from below.
 
     Parameters
     ----------
     generator : ndarray, shape (m, d)
         Of rank m.
     at_least : int
-        What is known of δ already.
+        A lower bound on δ that is known already.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def minimum_distance(generator: npt.NDArray[np.float64], at_least: int = 1) -> D
     """
     dimension, length = generator.shape
     if dimension == 1:
-        # The only hyperplane is {0}: a worker that sends nothing helps nobody.
+        # The only hyperplane is {0}: a zero column is of no use.
         return Distance(length - int(np.count_nonzero(generator == 0)), True)
     if math.comb(length, dimension - 1) <= _HYPERPLANES:
         return Distance(length - _fullest_hyperplane(generator), True)
@@ -68,13 +68,13 @@ def minimum_distance(generator: npt.NDArray[np.float64], at_least: int = 1) -> D
 
 
 def _seconds(generator: npt.NDArray[np.float64], missing: int) -> float:
-    """About how long it takes to look at all sets of so many missing columns."""
+    """Return about how long it takes to look at all sets of `missing` columns."""
     dimension, length = generator.shape
-    return math.comb(length, missing) / affordable(dimension, length - missing)
+    return math.comb(length, missing) / sets_per_second(dimension, length - missing)
 
 
 def _all_decodable(generator: npt.NDArray[np.float64], missing: int) -> bool:
-    """Whether rank m is left whichever `missing` columns are lost."""
+    """Return whether rank m is left without any `missing` columns."""
     length = generator.shape[1]
     conditions = conditions_of(generator)
     for batch in in_batches(itertools.combinations(range(length), length - missing)):
@@ -84,7 +84,7 @@ def _all_decodable(generator: npt.NDArray[np.float64], missing: int) -> bool:
 
 
 def _shortest_word(generator: npt.NDArray[np.float64]) -> int:
-    """Return the number of entries of a word that are not zero, the least of those that a search finds."""
+    """Return the smallest number of non-zero entries in a code word that a search finds."""
     dimension, length = map(int, generator.shape)
     rng = np.random.default_rng(0)
     shortest: int = length - dimension + 1

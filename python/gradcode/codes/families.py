@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from gradcode._validate import as_array, check_int
 from gradcode.codes.frequencies import FREQUENCIES
-from gradcode.codes.linear import LinearCode, construction
+from gradcode.codes.linear import LinearCode
+from gradcode.codes.recipes import construction
 from gradcode.errors import CodeParameterError
 
 __all__ = [
@@ -59,7 +60,7 @@ def harmonic(length: int, dimension: int, *, systematic: bool = False) -> Linear
         Dimension m, in 1..d.
     systematic : bool
         Make columns 0, d/m, 2d/m, … those of the identity, so that these workers send plain slices of the gradient.
-        Needs m to divide d: then these columns are orthogonal, and the condition of every set stays what it is.
+        Needs m to divide d: then these columns are orthogonal, and the condition of every set stays the same.
 
     Examples
     --------
@@ -148,7 +149,7 @@ def gaussian(length: int, dimension: int, *, seed: int = 0, draws: int = 1) -> L
     seed : int
         Seed of the draw; the same on every machine.
     draws : int
-        The draw with the smallest worst condition number out of this many is taken.
+        Take the best of this many draws, by the worst condition number.
 
     Examples
     --------
@@ -184,7 +185,7 @@ def haar(length: int, dimension: int, *, seed: int = 0, draws: int = 1) -> Linea
 
 @construction
 def vandermonde(nodes: Sequence[float], dimension: int) -> LinearCode:
-    """Vandermonde code [d, m, d − m + 1]: G[u, j] = nodes[j]^u. For comparison: its conditions are bad.
+    """Vandermonde code [d, m, d − m + 1]: G[u, j] = nodes[j]^u. For comparison only: its conditions are bad.
 
     Parameters
     ----------

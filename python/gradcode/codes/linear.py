@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import copy
-import functools
-import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, ParamSpec
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from gradcode._validate import as_generator_matrix, check_int, check_workers
-from gradcode.codes.conditioning import Condition, Conditions, affordable, conditions_of, survey
+from gradcode.codes.conditioning import Condition, Conditions, conditions_of, search_sets, sets_per_second
 from gradcode.codes.distance import Distance, minimum_distance
+from gradcode.codes.recipes import Recipe
 from gradcode.errors import CodeParameterError
 from gradcode.kernels import solve
 
-__all__ = ["LinearCode", "construction"]
-
-_VERSION = 1  # of the configurations that `to_config` writes
-_CONSTRUCTIONS: dict[str, Callable[..., LinearCode]] = {}
-
-P = ParamSpec("P")
+__all__ = ["LinearCode"]
 
 
 class LinearCode:
@@ -40,11 +33,16 @@ class LinearCode:
     generator : array_like of float, shape (m, d)
         The generator matrix G. Finite, of rank m, with m <= d. It is copied.
     name : str, optional
-        What `repr` calls the code.
+        The name in `repr`.
     minimum_distance : int, optional
-        Where the construction proves it. Otherwise it is found from the generator.
+        Given if the construction proves it; otherwise it is found from the generator.
     worst_survivors : sequence of int, optional
-        Where the construction knows a set of m columns with the largest condition number.
+        A set of m columns with the largest condition number, if the construction knows one.
+
+    Attributes
+    ----------
+    recipe : Recipe or None
+        How the code can be made again, if it was made by one of the constructions.
 
     Raises
     ------
@@ -80,9 +78,9 @@ class LinearCode:
         matrix.setflags(write=False)
         self._generator = matrix
         self._name = name
-        self._recipe: tuple[str, dict[str, Any]] | None = None
+        self.recipe: Recipe | None = None
         self._worst_survivors = worst_survivors
-        self._distance_at_least = 1  # as far as it is known without a search
+        self._distance_at_least = 1  # a bound that is known without a search
         if minimum_distance is not None:
             check_int("minimum_distance", minimum_distance, 1, length - dimension + 1)
             self._distance = Distance(minimum_distance, True)
@@ -104,7 +102,7 @@ class LinearCode:
 
     @property
     def name(self) -> str:
-        """What `repr` calls the code."""
+        """The name in `repr`."""
         return self._name
 
     @cached_property
@@ -115,14 +113,14 @@ class LinearCode:
     def minimum_distance(self) -> int:
         """Minimum distance δ: any δ − 1 missing columns leave rank m.
 
-        What the construction proves, or found from the generator. Where that would take too long it is what has been
-        proven of it, at least: see `minimum_distance_is_exact`.
+        Proven by the construction, or found from the generator. If finding it would take too long, this is a proven
+        lower bound: see `minimum_distance_is_exact`.
         """
         return self._distance.value
 
     @property
     def minimum_distance_is_exact(self) -> bool:
-        """Whether some δ missing columns are known to leave less than rank m; otherwise δ may be larger."""
+        """Whether `minimum_distance` is δ itself; otherwise δ may be larger."""
         return self._distance.exact
 
     @property
@@ -143,7 +141,7 @@ class LinearCode:
         return float(condition[0])
 
     def conditions(self, survivors: int | None = None, *, limit: int | None = None) -> Conditions:
-        """Condition numbers of all sets of so many survivors, or of a sample that includes neighbours.
+        """Condition numbers of all sets of `survivors` columns, or of a sample that includes sets of neighbours.
 
         Parameters
         ----------
@@ -161,11 +159,11 @@ class LinearCode:
         """
         survivors = self._check_survivors(survivors)
         if limit is None:
-            limit = affordable(self.dimension, survivors)
-        return survey(self.length, survivors, conditions_of(self._generator), check_int("limit", limit, 1))
+            limit = sets_per_second(self.dimension, survivors)
+        return search_sets(self.length, survivors, conditions_of(self._generator), check_int("limit", limit, 1))
 
     def worst_condition(self, survivors: int | None = None, *, limit: int | None = None) -> Condition:
-        """Largest condition number over all sets of so many survivors.
+        """Largest condition number over all sets of `survivors` columns.
 
         Parameters
         ----------
@@ -177,8 +175,8 @@ class LinearCode:
         Returns
         -------
         Condition
-            A float that says how it is known: exact; the closed form, where the construction has one and the sets
-            are more than `limit`; or a lower bound, the worst set that a search found. Infinite if some set cannot be
+            A float that says how it is known: exact; by the closed form, if the construction has one and there are more
+            than `limit` sets; or a lower bound, from the worst set that a search found. Infinite if some set cannot be
             decoded.
 
         Examples
@@ -205,25 +203,24 @@ class LinearCode:
             self.minimum_distance_is_exact and survivors <= self.length - self.minimum_distance
         ):
             return Condition(np.inf)
-        countable = math.comb(self.length, survivors) <= (limit or affordable(self.dimension, survivors))
+        countable = math.comb(self.length, survivors) <= (limit or sets_per_second(self.dimension, survivors))
         if self._worst_survivors is not None and survivors == self.dimension and not countable:
             return Condition(self.condition(self._worst_survivors), "closed form")
         found = self.conditions(survivors, limit=limit)
         return Condition(found.worst, "exact" if found.exhaustive else "lower bound")
 
     def lengthened(self, length: int) -> LinearCode:
-        """A code of the same dimension at a greater length, with no smaller minimum distance.
+        """A longer code of the same dimension, with no smaller minimum distance.
 
-        A construction that exists at that length is made anew; any other code repeats its columns: of δ − 1
-        missing workers at most δ − 1 different columns are lost.
+        A construction that exists at that length is used again. Any other code repeats its columns: if δ − 1 workers
+        are missing, at most δ − 1 different columns are lost.
         """
         length = check_int("length", length, self.length)
         if length == self.length:
             return self
-        if self._recipe is not None and "length" in self._recipe[1]:
-            name, arguments = self._recipe
+        if self.recipe is not None and "length" in self.recipe.arguments:
             try:
-                longer = _CONSTRUCTIONS[name](**{**arguments, "length": length})
+                longer: LinearCode = self.recipe.make(length=length)
             except CodeParameterError:
                 pass  # this construction has no code of that length
             else:
@@ -235,9 +232,9 @@ class LinearCode:
         return longer
 
     def to_config(self) -> dict[str, Any]:
-        """What `from_config` makes the same code of in another process; it can be written as JSON.
+        """Describe the code so that `from_config` makes it again in another process; can be written as JSON.
 
-        Of random codes it holds the seed: they are the same where NumPy's generators are.
+        For a random code it holds the seed, which gives the same code if NumPy's generator is the same.
 
         Examples
         --------
@@ -245,10 +242,8 @@ class LinearCode:
         >>> harmonic(4, 2).to_config()
         {'version': 1, 'code': 'harmonic', 'length': 4, 'dimension': 2, 'systematic': False}
         """
-        if self._recipe is None:
-            return {"version": _VERSION, "code": "from_generator", "array": self._generator.tolist()}
-        name, arguments = self._recipe
-        return {"version": _VERSION, "code": name, **copy.deepcopy(arguments)}
+        recipe = self.recipe or Recipe("from_generator", {"array": self._generator.tolist()})
+        return recipe.to_config()
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> LinearCode:
@@ -266,21 +261,10 @@ class LinearCode:
         >>> LinearCode.from_config({"version": 1, "code": "repetition", "length": 3})
         <repetition [3, 1, 3]>
         """
-        if not isinstance(config, Mapping):
-            raise TypeError(f"config must be a mapping, got {type(config).__name__}")
-        arguments = dict(config)
-        version, name = arguments.pop("version", None), arguments.pop("code", None)
-        if version != _VERSION:
-            raise CodeParameterError(f"config must have version {_VERSION}, got {version!r}")
-        if not isinstance(name, str) or name not in _CONSTRUCTIONS:
-            raise CodeParameterError(f"config's code must be one of {', '.join(_CONSTRUCTIONS)}, got {name!r}")
-        make = _CONSTRUCTIONS[name]
-        try:
-            inspect.signature(make).bind(**arguments)
-        except TypeError as error:
-            raise CodeParameterError(f"config does not fit the code {name}: {error}") from None
-        factors = {key: cls.from_config(value) for key, value in arguments.items() if isinstance(value, Mapping)}
-        return make(**{**arguments, **factors})
+        recipe = Recipe.from_config(config)
+        factors = {key: cls.from_config(value) for key, value in recipe.arguments.items() if isinstance(value, Mapping)}
+        code: LinearCode = recipe.make(**factors)
+        return code
 
     def _check_survivors(self, survivors: int | None) -> int:
         if survivors is None:
@@ -298,30 +282,3 @@ class LinearCode:
 
     def __hash__(self) -> int:
         return hash((self._generator + 0.0).tobytes())  # as -0.0 equals 0.0
-
-
-def construction(make: Callable[P, LinearCode]) -> Callable[P, LinearCode]:
-    """Let the codes that a function makes remember its name and arguments, so that they can be made again."""
-    signature = inspect.signature(make)
-
-    @functools.wraps(make)
-    def remembered(*args: P.args, **kwargs: P.kwargs) -> LinearCode:
-        code = make(*args, **kwargs)
-        bound = signature.bind(*args, **kwargs)
-        bound.apply_defaults()
-        code._recipe = (make.__name__, {name: _plain(value) for name, value in bound.arguments.items()})
-        return code
-
-    _CONSTRUCTIONS[make.__name__] = remembered
-    return remembered
-
-
-def _plain(value: Any) -> Any:
-    """An argument of a construction as JSON knows it."""
-    if isinstance(value, LinearCode):
-        return value.to_config()
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, Iterable) and not isinstance(value, str):
-        return [_plain(item) for item in value]
-    return value

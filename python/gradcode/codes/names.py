@@ -1,4 +1,4 @@
-"""Codes by name, for command lines: what a length and a dimension say of each."""
+"""Codes by name, for command lines and configurations."""
 
 from __future__ import annotations
 
@@ -13,17 +13,37 @@ from gradcode.codes.families import chebyshev_vandermonde, gaussian, haar, harmo
 from gradcode.codes.linear import LinearCode
 from gradcode.errors import CodeParameterError
 
-__all__ = ["NAMES", "named", "named_for"]
+__all__ = ["NAMES", "NamedCode", "named", "named_for"]
 
 
-class _Named(NamedTuple):
-    """A family under its name on the command line."""
+class NamedCode(NamedTuple):
+    """An entry of the table of codes.
+
+    Attributes
+    ----------
+    about : str
+        What it is, in a few words.
+    make : callable
+        Makes the code from length, dimension and seed.
+    exists : callable
+        Whether there is a code of this length and dimension.
+    rule : str
+        The condition for it, in words.
+    length : callable
+        The shortest length that tolerates s stragglers with messages m times shorter.
+    for_groups : bool
+        Whether schemes are offered with it. The others are for comparison, or the default code uses them already.
+    whole_gradients : bool
+        Whether its messages are as long as a gradient: m must be 1.
+    """
 
     about: str
-    make: Callable[[int, int, int], LinearCode]  # of length, dimension, seed
-    exists: Callable[[int, int], bool]  # whether there is one of this length and dimension
-    rule: str  # when there is
+    make: Callable[[int, int, int], LinearCode]
+    exists: Callable[[int, int], bool]
+    rule: str
     length: Callable[[int, int], int] = lambda stragglers, communication: stragglers + communication
+    for_groups: bool = True
+    whole_gradients: bool = False
 
 
 def _always(length: int, dimension: int) -> bool:
@@ -44,57 +64,80 @@ def _product(length: int, dimension: int, seed: int) -> LinearCode:
     return product(parity(sides[0]), parity(sides[1]))
 
 
-NAMES: dict[str, _Named] = {
-    "default": _Named("the smallest worst condition known", lambda d, m, seed: default(d, m), _always, "m <= d"),
-    "repetition": _Named("the same gradient d times", lambda d, m, seed: repetition(d), lambda d, m: m == 1, "m = 1"),
-    "repeated-slices": _Named(
+NAMES: dict[str, NamedCode] = {
+    "default": NamedCode(
+        "the smallest worst condition known",
+        lambda d, m, seed: default(d, m),
+        _always,
+        "m <= d",
+        for_groups=False,
+    ),
+    "repetition": NamedCode(
+        "the same gradient d times",
+        lambda d, m, seed: repetition(d),
+        lambda d, m: m == 1,
+        "m = 1",
+        whole_gradients=True,
+    ),
+    "repeated-slices": NamedCode(
         "m slices, each d/m times",
         lambda d, m, seed: product(repetition(d // m), identity(m)),
         lambda d, m: m <= d and d % m == 0,
         "m divides d",
         length=lambda s, m: (s + 1) * m,
     ),
-    "identity": _Named("d slices, no tolerance", lambda d, m, seed: identity(d), lambda d, m: m == d, "m = d"),
-    "parity": _Named("slices and their sum", lambda d, m, seed: parity(d), lambda d, m: 2 <= d == m + 1, "m = d - 1"),
-    "parity-product": _Named(
+    "identity": NamedCode(
+        "d slices, no tolerance", lambda d, m, seed: identity(d), lambda d, m: m == d, "m = d", for_groups=False
+    ),
+    "parity": NamedCode(
+        "slices and their sum", lambda d, m, seed: parity(d), lambda d, m: 2 <= d == m + 1, "m = d - 1"
+    ),
+    "parity-product": NamedCode(
         "parity of rows and columns",
         _product,
         lambda d, m: _table(d, m) is not None,
         "d = a·b and m = (a - 1)(b - 1)",
         length=lambda s, m: min((m // a + 1) * (a + 1) for a in range(1, m + 1) if m % a == 0),
     ),
-    "hamming-extended": _Named(
+    "hamming-extended": NamedCode(
         "extended Hamming code",
         lambda d, m, seed: hamming_extended(),
         lambda d, m: (d, m) == (8, 4),
         "d = 8 and m = 4",
         length=lambda s, m: 8,
     ),
-    "simplex": _Named(
+    "simplex": NamedCode(
         "simplex code",
         lambda d, m, seed: simplex(),
         lambda d, m: (d, m) == (7, 3),
         "d = 7 and m = 3",
         length=lambda s, m: 7,
     ),
-    "icosahedron": _Named(
-        "its six axes", lambda d, m, seed: icosahedron(), lambda d, m: (d, m) == (6, 3), "d = 6 and m = 3"
+    "icosahedron": NamedCode(
+        "the six axes of the icosahedron",
+        lambda d, m, seed: icosahedron(),
+        lambda d, m: (d, m) == (6, 3),
+        "d = 6 and m = 3",
+        for_groups=False,
     ),
-    "harmonic": _Named("real harmonic frame", lambda d, m, seed: harmonic(d, m), _always, "m <= d"),
-    "systematic": _Named(
+    "harmonic": NamedCode("real harmonic frame", lambda d, m, seed: harmonic(d, m), _always, "m <= d"),
+    "systematic": NamedCode(
         "harmonic frame with plain slices",
         lambda d, m, seed: harmonic(d, m, systematic=True),
         lambda d, m: m <= d and d % m == 0,
         "m divides d",
     ),
-    "gaussian": _Named("random, of Kadhe et al.", lambda d, m, seed: gaussian(d, m, seed=seed), _always, "m <= d"),
-    "haar": _Named("random, orthonormal rows", lambda d, m, seed: haar(d, m, seed=seed), _always, "m <= d"),
-    "chebyshev": _Named("Chebyshev-Vandermonde", lambda d, m, seed: chebyshev_vandermonde(d, m), _always, "m <= d"),
-    "vandermonde": _Named(
+    "gaussian": NamedCode("random, of Kadhe et al.", lambda d, m, seed: gaussian(d, m, seed=seed), _always, "m <= d"),
+    "haar": NamedCode("random, orthonormal rows", lambda d, m, seed: haar(d, m, seed=seed), _always, "m <= d"),
+    "chebyshev": NamedCode(
+        "Chebyshev-Vandermonde", lambda d, m, seed: chebyshev_vandermonde(d, m), _always, "m <= d", for_groups=False
+    ),
+    "vandermonde": NamedCode(
         "powers of equal steps in -1..1",
         lambda d, m, seed: vandermonde([2 * i / max(1, d - 1) - 1 for i in range(d)], m),
         _always,
         "m <= d",
+        for_groups=False,
     ),
 }
 
@@ -109,7 +152,7 @@ def named(name: str, length: int, dimension: int, seed: int = 0) -> LinearCode:
     length, dimension : int
         d and m.
     seed : int
-        Of random codes.
+        Seed of random codes.
 
     Raises
     ------
@@ -153,7 +196,7 @@ def named_for(name: str, stragglers: int, communication: int, seed: int = 0) -> 
     return code
 
 
-def _family(name: str) -> _Named:
+def _family(name: str) -> NamedCode:
     if name not in NAMES:
         raise CodeParameterError(f"code must be one of {', '.join(NAMES)}, got {name!r}")
     return NAMES[name]

@@ -1,4 +1,4 @@
-"""What a code is worth, in numbers: one code for every number of survivors, and all codes of a length side by side."""
+"""Codes in numbers: one code for every number of survivors, and all codes of a length side by side."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from gradcode._validate import check_int
 from gradcode.codes.conditioning import Condition
 from gradcode.codes.linear import LinearCode
 from gradcode.codes.names import NAMES, named
+from gradcode.kernels.messages import MESSAGE_TYPES
 
 __all__ = ["Row", "Survival", "candidates", "digits", "survival"]
 
@@ -21,14 +22,14 @@ _ERROR_PER_CONDITION = 0.3
 
 
 class Survival(NamedTuple):
-    """A code with so many survivors.
+    """A code with a given number of survivors.
 
     Attributes
     ----------
     survivors : int
         How many workers of the group have answered.
     lost : float
-        The share of the sets of so many workers from which the group cannot be decoded.
+        The share of the sets of so many workers that do not decode the group.
     exhaustive : bool
         Whether all sets were looked at.
     worst : Condition
@@ -45,7 +46,7 @@ class Survival(NamedTuple):
 
 
 def survival(code: LinearCode, survivors: int, limit: int | None = None) -> Survival:
-    """Look at the sets of so many survivors.
+    """Look at the sets of a given number of survivors.
 
     Parameters
     ----------
@@ -77,14 +78,14 @@ def survival(code: LinearCode, survivors: int, limit: int | None = None) -> Surv
 
 
 def digits(condition: float, dtype: str) -> float:
-    """Decimal digits of a decoded gradient to be sure of, at this condition number and type of messages.
+    """Return how many decimal digits of a decoded gradient are certain, by condition and type of messages.
 
     Examples
     --------
     >>> round(digits(15.3, "float32"), 1), round(digits(15.3, "float64"), 1)
     (6.3, 15.0)
     """
-    eps = float(np.finfo(dtype).eps)
+    eps = 2 * MESSAGE_TYPES[dtype].roundoff
     return max(0.0, -math.log10(eps * max(1.0, _ERROR_PER_CONDITION * condition)))
 
 
@@ -100,9 +101,9 @@ class Row(NamedTuple):
 
 
 def candidates(length: int, names: Sequence[str] | None = None, seed: int = 0) -> list[Row]:
-    """All codes of a length, of every dimension, by falling dimension.
+    """All codes of a length, from the largest dimension to the smallest.
 
-    Where one worker's gradient suffices, or all are needed, repetition and slices are all there is to say.
+    By default only repetition is listed for m = 1, and only the identity for m = d: other codes do the same there.
 
     Parameters
     ----------
@@ -111,7 +112,7 @@ def candidates(length: int, names: Sequence[str] | None = None, seed: int = 0) -
     names : sequence of str, optional
         Which of `gradcode.codes.names.NAMES`. Default: all.
     seed : int
-        Of random codes.
+        Seed of random codes.
 
     Examples
     --------

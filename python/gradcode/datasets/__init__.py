@@ -1,6 +1,11 @@
-"""Training data: from a file to rows laid out for the ranks.
+"""Training data: from a file to rows on disk that the ranks map.
 
-A `source` names the data. `loading` reads them with `svmlight` or `tables` into a `dataset`; `labels` and `split`
-number the classes and hold out the test rows. `prepared` is the layout on disk that every rank maps, `cache` keeps it,
-and `preparation` is the whole way at once. Rows are sparse throughout.
+- `source`: which data, and how to make rows of them
+- `loading`: reads a source into a `dataset`, with `svmlight` or with `tables` (which stand on `frames`); `reading`
+  opens and decompresses files
+- `labels` and `split`: number the classes, and hold out the test rows
+- `prepared`: the layout on disk; `cache` keeps it between runs
+- `preparation`: all of these steps in one call
+
+Rows are sparse throughout.
 """

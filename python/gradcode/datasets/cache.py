@@ -1,4 +1,4 @@
-"""Prepared data kept between runs, found again by what they were made from."""
+"""Prepared data kept between runs, found again by the content that they were made from."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ from gradcode.errors import DataError
 
 __all__ = ["cached", "default_cache"]
 
-# More attempts than this would mean that somebody keeps damaging the directory.
+# Give up after this many attempts: something keeps damaging the directory.
 _ATTEMPTS = 5
 
 
 def cached(source: Source, directory: Path | None = None, say: Callable[[str], None] | None = None) -> Path:
-    """Return the directory of the prepared data of `source`, and make it if it is not there.
+    """Return the directory of the prepared data of `source`, and prepare them if it does not exist.
 
-    It is found by the content and the names of the files and all other fields of `source`, so that a file which has
-    changed is prepared again. It appears in one step; of several processes that make it at once, the first wins and
-    the others use what it made. One that does not open is replaced.
+    The directory is found by the content and the names of the files and by all other fields of `source`, so a file
+    that has changed is prepared again. The directory appears in one step. If several processes prepare the same data,
+    the first wins and the others use its directory. A damaged directory is replaced.
 
     Parameters
     ----------
     source : Source
-        With a path; built-in data are not cached.
+        Must have a path: built-in data are not cached.
     directory : Path, optional
-        The cache; by default `default_cache`. Made if need be.
+        The cache; by default `default_cache`. It is created if needed.
     say : callable, optional
-        Gets one line of text: what is being done, and where.
+        Called with one line of text about the current step.
 
     Returns
     -------
     Path
-        To be opened with `open_prepared`.
+        The directory for `open_prepared`.
 
     Raises
     ------
@@ -74,16 +74,16 @@ def cached(source: Source, directory: Path | None = None, say: Callable[[str], N
         say(f"reading the prepared data in {folder}")
         return folder
     say(f"preparing {source.name}, kept in {folder}")
-    passing = root / f".{folder.name}.{uuid.uuid4().hex}"
+    temporary = root / f".{folder.name}.{uuid.uuid4().hex}"
     try:
-        _make(passing)
-        save(load(source), passing)
+        _make(temporary)
+        save(load(source), temporary)
         for path, state in zip(files, before, strict=True):
             if _state(path) != state:
                 raise DataError(f"{path}: must not change while it is read; it did, so start again")
-        _publish(passing, folder)
+        _publish(temporary, folder)
     finally:
-        shutil.rmtree(passing, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 
@@ -98,18 +98,18 @@ def default_cache() -> Path:
     try:
         if own := os.environ.get("GRADCODE_CACHE"):
             return Path(own).expanduser().absolute()
-        # The standard says that a relative path is to be ignored.
+        # The standard says to ignore a relative path.
         shared = Path(os.environ.get("XDG_CACHE_HOME", ""))
         return (shared if shared.is_absolute() else Path("~/.cache").expanduser()) / "gradcode"
-    except RuntimeError as error:  # there is no home directory
+    except RuntimeError as error:  # no home directory
         raise DataError(f"the cache needs a directory: {error}; name one in GRADCODE_CACHE, or do without") from None
 
 
 def _key(source: Source, files: list[str]) -> str:
-    """Return what distinguishes the data, as a name for a directory."""
+    """Return the name of the directory for these data: a digest of all that they are made from."""
     values = dataclasses.asdict(source) | {"format": source.kind}
     del values["path"], values["test"]
-    # Names are shown in reports; where a file lies is not.
+    # Reports show the names of files, but not their directories.
     contents = [[Path(path).name, _digest(path)] for path in files]
     text = json.dumps([FORMAT, __version__, values, contents], sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
@@ -147,22 +147,22 @@ def _make(folder: Path) -> None:
         raise _unwritable(folder.parent, error) from None
 
 
-def _publish(passing: Path, folder: Path) -> None:
-    """Rename `passing` to `folder`, unless another process has been faster."""
+def _publish(temporary: Path, folder: Path) -> None:
+    """Rename `temporary` to `folder`, unless another process was faster."""
     for _ in range(_ATTEMPTS):
         try:
-            passing.rename(folder)
+            temporary.rename(folder)
             return
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                 raise _unwritable(folder.parent, error) from None
         if _opens(folder):
             return
-        # Renamed first: whoever looks meanwhile finds either the damaged directory or none.
-        damaged = passing.with_name(f"{passing.name}.damaged")
+        # Rename before removing: other processes see either the whole damaged directory or none.
+        damaged = temporary.with_name(f"{temporary.name}.damaged")
         try:
             folder.rename(damaged)
-        except FileNotFoundError:  # somebody else was about to do the same
+        except FileNotFoundError:  # another process has just done the same
             continue
         except OSError as error:
             raise _unwritable(folder.parent, error) from None

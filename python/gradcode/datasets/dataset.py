@@ -1,4 +1,4 @@
-"""Rows and labels to train and to test on."""
+"""The training and test rows of one problem, with their labels."""
 
 from __future__ import annotations
 
@@ -23,15 +23,19 @@ class Dataset:
     Parameters
     ----------
     name : str
-        What the data are called in reports.
-    train_X, test_X : scipy.sparse.csr_array
-        One row per sample, of float32 or float64.
-    train_y, test_y : numpy.ndarray
-        Labels, of the dtype of the rows: -1 or +1 (binary), 0..K-1 (classes), or finite numbers.
+        Name of the data in reports.
+    train_X : scipy.sparse.csr_array
+        Training rows, one per sample, float32 or float64.
+    train_y : numpy.ndarray
+        Their labels, of the dtype of the rows: -1 or +1 (binary), 0..K-1 (classes), or finite numbers.
+    test_X : scipy.sparse.csr_array
+        Test rows.
+    test_y : numpy.ndarray
+        Their labels.
     classes : tuple of str, optional
         The original labels that became -1 and +1, or 0, 1, ..., in this order; empty for numbers.
     target : {"binary", "classes", "number"}, optional
-        What the labels are.
+        The kind of labels.
 
     Examples
     --------
@@ -50,7 +54,7 @@ class Dataset:
     target: Target = "binary"
 
     def __post_init__(self) -> None:
-        """Refuse parts that do not fit each other."""
+        """Check all parts, and that they fit each other."""
         if self.target not in get_args(Target):
             raise ValueError(f"target must be one of {', '.join(get_args(Target))}, got {self.target!r}")
         if not classes_fit(len(self.classes), self.target):

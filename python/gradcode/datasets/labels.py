@@ -1,4 +1,4 @@
-"""Labels as they stand in a file, made into the numbers that losses take."""
+"""From the labels of a file to the numbers that losses take."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Labels", "class_labels", "label_text", "shown"]
 
 
 class Labels(NamedTuple):
-    """Labels of all rows, and the classes that they number.
+    """Labels of all rows, and the classes that they stand for.
 
     Attributes
     ----------
@@ -31,18 +31,18 @@ class Labels(NamedTuple):
 
 
 def class_labels(codes: npt.NDArray[Any], names: Sequence[str], source: Source, n_train: int | None = None) -> Labels:
-    """Number the classes for the source's target, binary or classes.
+    """Turn classes into numbers, as the target of the source says: binary or classes.
 
     Parameters
     ----------
     codes : numpy.ndarray of int
-        Of every row, the position of its class in `names`.
+        For every row, the index of its class in `names`.
     names : sequence of str
-        All classes found, in the order in which they are to be numbered.
+        All classes found, in the order of their numbers.
     source : Source
-        For its target, and the file names in messages.
+        Gives the target, and the file names for messages.
     n_train : int, optional
-        How many rows, the first, are those of the training file; None where there is no test file.
+        Number of rows of the training file, which come first; None without a test file.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def class_labels(codes: npt.NDArray[Any], names: Sequence[str], source: Source, 
     Raises
     ------
     DataError
-        If there are too few or too many classes, or the test file has one that the training file has not.
+        If there are too few or too many classes, or a class occurs only in the test file.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def class_labels(codes: npt.NDArray[Any], names: Sequence[str], source: Source, 
 
 
 def label_text(value: float) -> str:
-    """Return a label as it is commonly written: 1 and not 1.0.
+    """Return a label as text: 1 rather than 1.0.
 
     Examples
     --------

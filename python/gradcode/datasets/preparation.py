@@ -1,4 +1,4 @@
-"""From a source to data laid out for the ranks, with everything refused that can be before they start."""
+"""Preparing data for the ranks, with all checks that are possible before the ranks start."""
 
 from __future__ import annotations
 
@@ -25,34 +25,34 @@ def prepare(
     cache: Path | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Path:
-    """Read, check and split the data that `source` names, and lay them out for the ranks.
+    """Read, check and split the data of `source`, and write them to disk for the ranks.
 
     Parameters
     ----------
     source : Source
-        Which data.
+        The data.
     directory : path-like
-        Where to, for data that are not cached: the built-in ones, and all without `use_cache`.
+        Where to write data that are not cached: built-in data, and all data without `use_cache`.
     shares : int
-        How many shares the training rows are cut into; each needs a row.
+        Number of shares of the training rows; each needs a row.
     chunks : int, optional
-        How many parts a share is computed in; each needs a row.
+        Number of parts in which a share is computed; each needs a row.
     use_cache : bool, optional
-        Look for data prepared by an earlier run, and keep what is prepared.
+        Use data that an earlier run prepared, and keep them for later runs.
     cache : Path, optional
-        The cache; by default `default_cache`.
+        The directory of the cache; by default `default_cache`.
     say : callable, optional
-        Gets one line of text: what is being done.
+        Called with one line of text about the current step.
 
     Returns
     -------
     Path
-        The directory to open with `open_prepared`: `directory`, or one in the cache.
+        The directory for `open_prepared`: `directory`, or one in the cache.
 
     Raises
     ------
     DataError, ValueError
-        If there is no such file, its content cannot be used, or it has too few rows; nothing is in `directory` then.
+        If a file does not exist, cannot be used or has too few rows. Nothing is written to `directory` then.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""Data laid out on disk so that every worker reads only its own rows.
+"""Prepared data on disk, of which each worker reads only its own rows.
 
-`save` writes a `Dataset` as plain ``.npy`` files and `open_prepared` maps them, so that a worker copies the bytes of
-its share and nothing else.
+`save` writes a `Dataset` as plain ``.npy`` files. `open_prepared` maps them, so a worker copies only the bytes of its
+share.
 """
 
 from __future__ import annotations
@@ -37,27 +37,28 @@ _FIELDS = ("data", "indices", "indptr", "labels")
 def save(dataset: Dataset, directory: str | os.PathLike[str]) -> None:
     """Write `dataset` into `directory` for `open_prepared`.
 
-    Every file is written beside its final name and renamed, so that a process that has the former content
-    mapped keeps it; ``meta.json``, without which the directory does not open, is removed first and written last.
+    Every file is written under another name and then renamed, so a process that has mapped the old content keeps it.
+    The directory opens only with ``meta.json``, which is removed first and written last.
 
     Parameters
     ----------
     dataset : Dataset
-        What to write.
+        The data.
     directory : path-like
-        Where to; made if need be. Files of an earlier `save` are replaced.
+        The directory. It is created if needed; files of an earlier `save` are replaced.
 
     Raises
     ------
     DataError
-        If something cannot be written; the text names the file.
+        If a file cannot be written. The message names it.
 
     Examples
     --------
     >>> import tempfile
-    >>> from gradcode.datasets.loading import load_digits
+    >>> from gradcode.datasets.loading import load
+    >>> from gradcode.datasets.source import Source
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save(load_digits(), folder)
+    ...     save(load(Source()), folder)
     ...     open_prepared(folder)
     Prepared('digits', n_train=1437, n_test=360, n_features=2145, dtype='float64')
     """
@@ -75,7 +76,7 @@ def save(dataset: Dataset, directory: str | os.PathLike[str]) -> None:
         for what, values in zip(_FIELDS, (X.data, X.indices, X.indptr, getattr(dataset, f"{part}_y")), strict=True):
             arrays[f"{part}_{what}"] = {"dtype": values.dtype.name, "shape": list(values.shape)}
             _replace(folder / f"{part}_{what}.npy", partial(np.save, arr=values))
-            if what == "data":  # machines may differ in the last bit of what they standardise, which is no other data
+            if what == "data":  # standardised values may differ between machines in the last bit: round them away
                 with np.errstate(over="ignore"):
                     values = values.astype(np.float32)
             digest.update(np.ascontiguousarray(values).data)
@@ -96,7 +97,7 @@ def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
     try:
         with replacing(path) as file:
             write(file)
-            # A crash of the machine must not leave a complete meta.json beside rows that are not.
+            # Even if the machine crashes, meta.json must not be complete before the rows are.
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
@@ -104,24 +105,22 @@ def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
 
 class Prepared:
-    """Training data on disk, of which only the rows asked for are read.
-
-    Made by `open_prepared`.
+    """Training data on disk. Rows are read on demand; `open_prepared` makes it.
 
     Attributes
     ----------
     name : str
-        What the data are called in reports.
+        Name of the data in reports.
     n_train, n_test, n_features : int
-        Rows of both parts, and columns.
+        Numbers of training rows, of test rows and of columns.
     digest : str
-        Different for different rows, wherever they were prepared.
+        Equal for equal rows, on every machine.
     spectral_norm_squared : float
         The square of the largest singular value of all training rows (`gradcode.linear.spectrum`).
     dtype : numpy.dtype
         Element type of rows and labels.
     target : {"binary", "classes", "number"}
-        What the labels are.
+        The kind of labels.
     classes : tuple of str
         The original labels that became -1 and +1, or 0, 1, ...; empty for numbers.
     """
@@ -162,7 +161,7 @@ class Prepared:
         Raises
         ------
         DataError
-            If the content of these rows is damaged; the text names the file.
+            If these rows are damaged on disk. The message names the file.
         """
         stop = check_int("stop", stop, 0, self.n_train)
         start = check_int("start", start, 0, stop, context=f"stop={stop}")
@@ -174,7 +173,7 @@ class Prepared:
 
     def _read(self, part: str, start: int, stop: int) -> tuple[sp.csr_array, npt.NDArray[Any]]:
         data, indices, indptr, labels = (self._arrays[f"{part}_{what}"] for what in _FIELDS)
-        # Damaged indices would send the sparse product outside its arrays: they are looked at before it can.
+        # Check the indices: damaged ones would make the sparse product access memory outside its arrays.
         offsets = np.array(indptr[start : stop + 1])
         low, high = int(offsets[0]), int(offsets[-1])
         if low < 0 or high > len(data) or (np.diff(offsets) < 0).any():
@@ -195,12 +194,12 @@ class Prepared:
 def open_prepared(directory: str | os.PathLike[str]) -> Prepared:
     """Open what `save` wrote, without reading the rows.
 
-    Sizes and types of all files are checked here, the values of rows when they are read.
+    This checks sizes and types of all files. Values are checked when rows are read.
 
     Parameters
     ----------
     directory : path-like
-        As given to `save`.
+        The directory that was given to `save`.
 
     Returns
     -------
@@ -210,14 +209,15 @@ def open_prepared(directory: str | os.PathLike[str]) -> Prepared:
     Raises
     ------
     DataError
-        If a file is missing, truncated or not as ``meta.json`` says; the text names it.
+        If a file is missing, truncated or not as ``meta.json`` says. The message names it.
 
     Examples
     --------
     >>> import tempfile
-    >>> from gradcode.datasets.loading import load_digits
+    >>> from gradcode.datasets.loading import load
+    >>> from gradcode.datasets.source import Source
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save(load_digits(), folder)
+    ...     save(load(Source()), folder)
     ...     X, y = open_prepared(folder).rows(100, 110)
     >>> X.shape, y.shape
     ((10, 2145), (10,))
@@ -279,7 +279,7 @@ def _read_meta(path: Path) -> dict[str, Any]:
 
 
 def _map(path: Path, about: dict[str, Any]) -> npt.NDArray[Any]:
-    """Map an array read-only once its file is found to be of the type, shape and size announced."""
+    """Map an array read-only, after checking that its file has the type, shape and size in meta.json."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
         size = path.stat().st_size
@@ -296,5 +296,5 @@ def _map(path: Path, about: dict[str, Any]) -> npt.NDArray[Any]:
         )
     if size != array.offset + array.nbytes:
         raise DataError(f"{path}: must have {array.offset + array.nbytes} bytes, got {size}")
-    # A plain view: slicing a memmap object costs more and says no more.
+    # Return a plain view: slices of a memmap object are slower.
     return array.view(np.ndarray)

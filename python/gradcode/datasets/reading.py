@@ -1,4 +1,4 @@
-"""Opening a data file, compressed or not, and saying why one cannot be read."""
+"""Opening data files, compressed or not, and the error for a file that cannot be read."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from gradcode.errors import DataError, MissingExtra
 
 __all__ = ["READ_ERRORS", "open_data", "plain_suffix", "unreadable"]
 
-# What the decompressors raise for a file that is missing, cut short or not what its name says.
+# Raised for a file that is missing, cut short, or not of the format that its name says.
 READ_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)
 
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 
 
 def plain_suffix(path: str) -> str:
-    """Return how the name ends, in small letters, not counting the ending of a compressed file.
+    """Return the suffix of a name, in lower case, without that of a compressed file.
 
     Examples
     --------
@@ -33,7 +33,7 @@ def plain_suffix(path: str) -> str:
 
 
 def open_data(path: str) -> IO[bytes]:
-    """Open a file for reading its bytes, decompressed if its name ends in .gz, .bz2, .xz or .zst.
+    """Open a file for reading, and decompress it if its name ends in .gz, .bz2, .xz or .zst.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def open_data(path: str) -> IO[bytes]:
     Returns
     -------
     file object
-        Binary and buffered. What it raises on a bad file is among `READ_ERRORS`.
+        Binary and buffered. On a bad file it raises one of `READ_ERRORS`.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def _open_zstandard(path: str) -> IO[bytes]:
 
 
 def unreadable(path: str, error: Exception) -> DataError:
-    """Return the error that says why a file cannot be read.
+    """Return the error for a file that cannot be read, with the reason.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Which data a run trains on, and how rows are made of them."""
+"""Which data a run trains on, and how to make rows of them."""
 
 from __future__ import annotations
 
@@ -7,61 +7,74 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
+from gradcode._options import Option
 from gradcode._validate import check_dtype, check_int, check_number
 from gradcode.datasets.reading import plain_suffix
 from gradcode.linear.targets import Target
 
-__all__ = ["Format", "Kind", "Source"]
+__all__ = ["DATA_PANEL", "TABLE_FIELDS", "Format", "Kind", "Source"]
 
 Format = Literal["auto", "libsvm", "csv", "parquet"]
 Kind = Literal["built-in", "libsvm", "csv", "parquet"]
 
 _MAX_SEED = 2**32 - 1
 _SUFFIXES: dict[str, Kind] = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet", ".pq": "parquet"}
-_TABLE_FIELDS = ("label", "numeric", "categorical", "drop", "interactions", "exclude_interactions")
+TABLE_FIELDS = ("label", "numeric", "categorical", "drop", "interactions", "exclude_interactions")
+"""The fields that describe the columns of CSV and Parquet files."""
+
+DATA_PANEL = "Data"
+"""Heading of the options for data."""
+
+
+def _pair(text: str) -> tuple[str, str]:
+    """Return the two columns of A:B, as the option has them."""
+    columns = text.split(":")
+    if len(columns) != 2 or not all(columns):
+        raise ValueError(f"exclude-interaction must be two columns with a colon between them, got {text!r}")
+    return columns[0], columns[1]
 
 
 @dataclass(frozen=True)
 class Source:
-    """Which data, and how rows are made of them.
+    """Which data to train on, and how to make rows of them.
 
-    In CSV and Parquet files, every column that is not the label, not dropped and not named `numeric` is a category,
-    which becomes one column for each of its values. Columns come in the order of the file, pairs after them and a
-    constant column last.
+    In CSV and Parquet files, every column is a category unless it is the label, dropped or `numeric`. A category
+    becomes one column for each of its values. Columns keep the order of the file; pairs follow, and a constant column
+    comes last.
 
     Parameters
     ----------
     path : path-like or None, optional
-        The file; None for built-in data, which come with scikit-learn.
+        The file; None for data that come with scikit-learn.
     format : {"auto", "libsvm", "csv", "parquet"}, optional
-        With ``"auto"``, names that end in .csv or .tsv, also compressed (.gz, .bz2, .xz, .zst), are CSV, .parquet and
-        .pq are Parquet, and all others are LIBSVM.
-    test : path-like or None, optional
-        A file of the same format that holds the test rows; None to hold out a part of the rows of `path`.
-    target : {"binary", "classes", "number"}, optional
-        What the labels are: two classes, which become -1 and +1; two or more, which become 0, 1, ...; real numbers.
+        With ``"auto"``, names in .csv and .tsv are CSV, names in .parquet and .pq are Parquet, and all others are
+        LIBSVM. CSV and LIBSVM files may be compressed (.gz, .bz2, .xz, .zst).
     label : str or None, optional
-        The column of labels; required for CSV and Parquet.
+        The column of labels. CSV and Parquet need it.
     numeric : sequence of str, optional
-        Columns taken as numbers, brought to mean 0 and variance 1 over the training rows; one that is constant there
-        becomes 0.
+        Columns of numbers. They are scaled to mean 0 and variance 1 over the training rows; a column that is constant
+        there becomes 0.
     categorical : sequence of str, optional
-        Columns taken as categories even though they look like measurements: a column of numbers with a fraction that
-        is named nowhere is refused.
+        Columns of numbers with a fraction that are categories all the same. Such a column must be named here, or as
+        `numeric` or `drop`.
     drop : sequence of str, optional
-        Columns left out.
+        Columns to leave out.
     interactions : bool, optional
-        Make a further category of every pair of categorical columns.
+        Add a category for every pair of categorical columns.
     exclude_interactions : sequence of pairs of str, optional
-        Pairs to leave out, in either order.
+        Pairs that get no category, in either order.
+    test : path-like or None, optional
+        A file of the same format with the test rows; None to hold out some rows of `path`.
     test_share : float, optional
-        Part of the rows held out where there is no `test`, between 0 and 1.
+        Share of the rows to hold out if there is no `test`, between 0 and 1.
+    target : {"binary", "classes", "number"}, optional
+        The kind of labels: two classes, which become -1 and +1; two or more, which become 0, 1, ...; real numbers.
     stratify : bool, optional
-        Hold out the same share of every class (where the target is not a number).
+        Hold out the same share of every class. Ignored if the target is a number.
     seed : int, optional
-        Decides which rows are held out.
+        Determines which rows are held out.
     dtype : {"float64", "float32"}, optional
         Element type of the rows.
 
@@ -80,20 +93,62 @@ class Source:
     ValueError: label must be left out for libsvm data, which have no named columns, got 'ACTION'
     """
 
-    path: str | None = None
-    format: Format = "auto"
-    test: str | None = None
+    path: Annotated[
+        str | None,
+        Option(
+            "LIBSVM or CSV (.csv, .tsv), also as .gz or .bz2, or Parquet.",
+            DATA_PANEL,
+            default="data that comes with scikit-learn: digits, odd or even; with --loss multinomial, the ten digits; "
+            "with squared, diabetes",
+            name="data",
+            type=Path,
+            read=str,
+        ),
+    ] = None
+    format: Annotated[Format, Option("Format of the data. auto goes by the name of the file.", DATA_PANEL)] = "auto"
+    label: Annotated[
+        str | None, Option("Column of labels, in CSV and Parquet files.", DATA_PANEL, metavar="COLUMN")
+    ] = None
+    numeric: Annotated[
+        tuple[str, ...],
+        Option("Column of numbers, to be standardised. Repeatable.", DATA_PANEL, metavar="COLUMN"),
+    ] = ()
+    categorical: Annotated[
+        tuple[str, ...],
+        Option("Column of decimal numbers that are categories. Repeatable.", DATA_PANEL, metavar="COLUMN"),
+    ] = ()
+    drop: Annotated[tuple[str, ...], Option("Column to leave out. Repeatable.", DATA_PANEL, metavar="COLUMN")] = ()
+    interactions: Annotated[bool, Option("Add a category for every pair of categorical columns.", DATA_PANEL)] = False
+    exclude_interactions: Annotated[
+        tuple[tuple[str, str], ...],
+        Option(
+            "Pair of columns that gets no category. Repeatable.",
+            DATA_PANEL,
+            name="exclude_interaction",
+            metavar="A:B",
+            read=_pair,
+        ),
+    ] = ()
+    test: Annotated[
+        str | None,
+        Option("File of test rows, in the same format.", DATA_PANEL, default="a part of the data", type=Path, read=str),
+    ] = None
+    test_share: Annotated[
+        float, Option("Share of the data that is held out, without --test.", DATA_PANEL, default="{default:g}")
+    ] = 0.2
     target: Target = "binary"
-    label: str | None = None
-    numeric: tuple[str, ...] = ()
-    categorical: tuple[str, ...] = ()
-    drop: tuple[str, ...] = ()
-    interactions: bool = False
-    exclude_interactions: tuple[tuple[str, str], ...] = ()
-    test_share: float = 0.2
     stratify: bool = True
     seed: int = 0
-    dtype: str = "float64"
+    dtype: Annotated[
+        str,
+        Option(
+            "Type of data, parameters, gradients and, without --wire-dtype, messages.",
+            "Optimisation",
+            default="{default}, or float32 with --wire-dtype",
+            choices=("float32", "float64"),
+            after="seed",
+        ),
+    ] = "float64"
 
     def __post_init__(self) -> None:
         """Check every field, and that they fit each other."""
@@ -134,7 +189,7 @@ class Source:
 
     def _check_columns(self) -> None:
         if self.kind not in ("csv", "parquet"):
-            for name in _TABLE_FIELDS:
+            for name in TABLE_FIELDS:
                 if getattr(self, name):
                     raise ValueError(
                         f"{name} must be left out for {self.kind} data, which have no named columns, "
@@ -160,14 +215,14 @@ class Source:
 
     @property
     def kind(self) -> Kind:
-        """What `path` holds, by `format` or by its name."""
+        """Format of `path`, as `format` or the name says."""
         if self.path is None:
             return "built-in"
         return _kind(self.path) if self.format == "auto" else self.format
 
     @property
     def name(self) -> str:
-        """What the data are called in reports.
+        """Name of the data in reports.
 
         Examples
         --------

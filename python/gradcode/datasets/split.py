@@ -1,4 +1,4 @@
-"""Which rows are trained on and which are held out for the test."""
+"""The split into training and test rows."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ Indices = npt.NDArray[np.intp]
 
 
 def partition(labels: Labels, source: Source, n_train: int | None = None) -> tuple[Indices, Indices]:
-    """Return which rows are trained on, and which are the test.
+    """Return which rows are for training, and which for testing.
 
-    Without a test file this is scikit-learn's ``train_test_split`` with the source's share and seed, stratified
-    if the source says so and the target is not a number.
+    Without a test file this is scikit-learn's ``train_test_split`` with the share and the seed of the source. It is
+    stratified if the source says so and the target is not a number.
 
     Parameters
     ----------
     labels : Labels
-        Of all rows.
+        The labels of all rows.
     source : Source
-        For the share, the seed, and the file name in messages.
+        Gives the share, the seed, and the file name for messages.
     n_train : int, optional
-        How many rows, the first, are those of the training file; None where there is no test file.
+        Number of rows of the training file, which come first; None without a test file.
 
     Returns
     -------
     tuple of numpy.ndarray
-        Indices of the training and of the test rows.
+        Indices of the training rows and of the test rows.
 
     Raises
     ------
     DataError
-        If there are too few rows, or a class would be missing from a part that needs it.
+        If there are too few rows, or a part would lack a class that it needs.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def partition(labels: Labels, source: Source, n_train: int | None = None) -> tup
     train, test = train_test_split(
         np.arange(n_rows), test_size=share, random_state=source.seed, stratify=labels.y if stratify else None
     )
-    # Losses need every class among the training rows; scores of two classes need both among the test rows.
+    # A loss needs every class among the training rows. Scores of two classes need both among the test rows.
     for part, rows, needs in (("training", train, True), ("test", test, source.target == "binary")):
         there = np.unique(labels.y[rows])
         if needs and len(there) < len(labels.classes):
@@ -83,16 +83,16 @@ def partition(labels: Labels, source: Source, n_train: int | None = None) -> tup
 
 
 def divided(X: Any, labels: Labels, source: Source, train: Indices, test: Indices) -> Dataset:
-    """Return the two parts as a `Dataset`.
+    """Return the training and test rows as a `Dataset`.
 
     Parameters
     ----------
     X : sparse array
         All rows.
     labels : Labels
-        Theirs.
+        Their labels.
     source : Source
-        For the name, the target and the dtype.
+        Gives the name, the target and the dtype.
     train, test : numpy.ndarray of int
         As returned by `partition`.
 

@@ -1,4 +1,4 @@
-"""LIBSVM text: reading it, and finding the first fault in it for a message with its line number."""
+"""Reading LIBSVM text, and finding the line of the first fault for a message."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ _MAX_INDEX = 2**31 - 1
 def read_svmlight(source: Source) -> Dataset:
     r"""Read LIBSVM/SVMlight text: one ``label index:value index:value ...`` per line.
 
-    With a test file, the rows of both have as many columns as the wider one.
+    Indices count from 1, as the format defines, and increase along a line; index 0 is an error. ``# comments``, empty
+    lines and a ``qid:`` field are skipped. A constant column is appended as the last one. With a test file, both parts
+    get as many columns as the wider file.
 
     Parameters
     ----------
@@ -38,7 +40,7 @@ def read_svmlight(source: Source) -> Dataset:
     Raises
     ------
     DataError
-        If a file cannot be read or used; the text names it and the first offending line.
+        If a file cannot be read or used. The message names the file and the first bad line.
     MissingExtra
         If scikit-learn is not installed.
 
@@ -54,7 +56,7 @@ def read_svmlight(source: Source) -> Dataset:
     """
     assert source.path is not None
     dtype = np.dtype(source.dtype)
-    # Real labels are kept in the dtype of the rows; those of classes are names.
+    # Labels that are numbers have the dtype of the rows; labels of classes are only names.
     label_dtype = dtype if source.target == "number" else np.dtype(np.float64)
     paths = [source.path] if source.test is None else [source.path, source.test]
     parts = [_read(path, dtype, label_dtype) for path in paths]
@@ -77,23 +79,23 @@ def read_svmlight(source: Source) -> Dataset:
 
 
 def _read(path: str, dtype: np.dtype[Any], label_dtype: np.dtype[Any]) -> tuple[Any, npt.NDArray[np.float64]]:
-    """Return the rows of one file, without the constant column, and their labels as they are; both of float64."""
+    """Return the rows of one file, without the constant column, and their labels, both in float64."""
     try:
         from sklearn.datasets import load_svmlight_file
     except ImportError as error:
         raise MissingExtra("reading training data needs scikit-learn", "train") from error
 
     try:
-        # float64 whatever the dtype: the overflow of a narrower type is then found by _usable.
+        # Read float64 in any case: _usable then finds an overflow of the narrower type.
         with open_data(path) as file:
             X, labels = load_svmlight_file(file, dtype=np.float64, zero_based=False)
         fault = None if _usable(X.data, dtype) and _usable(labels, label_dtype) else "non-finite values"
     except READ_ERRORS as error:
         raise unreadable(path, error) from None
-    except (ValueError, OverflowError, TypeError, IndexError) as error:  # what the parser says of bad text
+    except (ValueError, OverflowError, TypeError, IndexError) as error:  # how the parser reports bad text
         fault = str(error)
     if fault is not None:
-        # The library's messages have no line number; a second, slower pass finds it.
+        # The parser gives no line number; a second, slower pass finds it.
         raise _first_fault(path, dtype, label_dtype) or DataError(f"{path}: cannot be read as LIBSVM text: {fault}")
     if not len(labels):
         raise DataError(f"{path}: must hold at least one row, got an empty file")
@@ -103,12 +105,12 @@ def _read(path: str, dtype: np.dtype[Any], label_dtype: np.dtype[Any]) -> tuple[
 
 
 def _usable(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> bool:
-    with np.errstate(over="ignore"):  # beyond float32 becomes inf, which is what is asked about
+    with np.errstate(over="ignore"):  # a value beyond float32 becomes inf
         return bool(np.isfinite(values.astype(dtype, copy=False)).all())
 
 
 def _first_fault(path: str, dtype: np.dtype[Any], label_dtype: np.dtype[Any]) -> DataError | None:
-    """Return the error that names the first offending line, or None where every line is well-formed."""
+    """Return the error for the first bad line, or None if all lines are well-formed."""
     try:
         with open_data(path) as lines:
             for number, line in enumerate(lines, 1):
@@ -121,7 +123,7 @@ def _first_fault(path: str, dtype: np.dtype[Any], label_dtype: np.dtype[Any]) ->
 
 
 def _line_fault(fields: list[bytes], dtype: np.dtype[Any], label_dtype: np.dtype[Any]) -> str | None:
-    """Return what is wrong with the fields of one line, counting them from 1."""
+    """Return what is wrong with the fields of one line, or None; messages count fields from 1."""
     if not fields:
         return None
     label = _number(fields[0], label_dtype)

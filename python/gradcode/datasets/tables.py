@@ -1,13 +1,10 @@
-"""CSV and Parquet files: categories into one column for each value, numbers standardised."""
+"""CSV and Parquet files as training rows: one column for each value of a category, and numbers standardised."""
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,11 +12,11 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from gradcode.datasets.dataset import Dataset
+from gradcode.datasets.frames import place_of, read_frame, with_test_rows
 from gradcode.datasets.labels import Labels, class_labels, shown
-from gradcode.datasets.reading import READ_ERRORS, open_data, plain_suffix, unreadable
 from gradcode.datasets.source import Source
 from gradcode.datasets.split import divided, partition
-from gradcode.errors import DataError, MissingExtra
+from gradcode.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,17 +25,17 @@ __all__ = ["read_table"]
 
 _MAX_NUMBER = 1e100  # squares of sums of larger numbers overflow
 _MAX_SHOWN = 50
-# How the absence of a number is commonly written.
+# Common ways to write a missing number.
 _ABSENT = {"", "na", "nan", "n/a", "null", "none"}
 
 
 def read_table(source: Source) -> Dataset:
     r"""Read a CSV or Parquet file.
 
-    Every value is taken as text, so that categories are those of the file to the letter, and an empty cell (in
-    Parquet a null) is a category of its own. With a test file the categories are those of the training file, and a
-    category that only the test file has gives zeros; otherwise they are those of the whole file. The columns
-    of a category are in the order of its values' text.
+    All values are read as text, so categories are exactly as in the file. An empty cell (in Parquet a null) is a
+    category of its own. Without a test file, the categories are those of the whole file; with one, those of the
+    training file, and a category that occurs only in the test file gives zeros. The columns of a category are sorted
+    by its values, as text.
 
     Parameters
     ----------
@@ -48,12 +45,12 @@ def read_table(source: Source) -> Dataset:
     Returns
     -------
     Dataset
-        Classes are numbered in the order of the labels: that of numbers if all of them are, otherwise of text.
+        Classes are numbered in the order of the labels: as numbers if all of them are numbers, otherwise as text.
 
     Raises
     ------
     DataError
-        If a file cannot be read or used; the text names it and, where it applies, the line or the row.
+        If a file cannot be read or used. The message names the file and, if there is one, the line or row.
     MissingExtra
         If a library that reads the file is not installed.
 
@@ -68,12 +65,12 @@ def read_table(source: Source) -> Dataset:
     (('no', 'yes'), array([[1., 0., 1., 1.]]), np.float64(-1.0))
     """
     assert source.path is not None and source.label is not None
-    frame = _read(source.path, source)
+    frame = read_frame(source.path, source)
     _check_names(frame.columns, source)
     n_train = None
     if source.test is not None:
         n_train = len(frame)
-        frame = _with_test_rows(frame, _read(source.test, source), source)
+        frame = with_test_rows(frame, read_frame(source.test, source), source)
 
     columns = [name for name in frame.columns if name != source.label and name not in source.drop]
     if not columns:
@@ -89,7 +86,7 @@ def read_table(source: Source) -> Dataset:
     numbers = {name: _numbers(frame[name], f"numeric column {name!r}", source, n_train) for name in source.numeric}
     del frame
     train, test = partition(labels, source, n_train)
-    known = slice(n_train)  # the rows whose categories have a column
+    known = slice(n_train)  # these rows decide which categories get a column
     blocks = [
         _one_hot(codes[name], known, source.dtype)
         if name in codes
@@ -103,134 +100,6 @@ def read_table(source: Source) -> Dataset:
     X = sp.hstack(blocks, format="csr")
     blocks.clear()
     return divided(X, labels, source, train, test)
-
-
-# --- reading ----------------------------------------------------------------------------------------------------------
-
-
-def _read(path: str, source: Source) -> pd.DataFrame:
-    """Return the file's columns as text, under names that are all different; at least one row."""
-    try:
-        import pandas  # noqa: F401
-        import sklearn  # noqa: F401
-    except ImportError as error:
-        raise MissingExtra("reading CSV and Parquet files needs pandas and scikit-learn", "train") from error
-    frame = _read_csv(path) if source.kind == "csv" else _read_parquet(path)
-    names = [str(name) for name in frame.columns]
-    for position, name in enumerate(names, 1):
-        if names.index(name) < position - 1:
-            raise DataError(f"{path}: must have column names that are all different, got {name!r} twice")
-    if not len(frame):
-        raise DataError(f"{path}: must hold at least one row, got column names alone")
-    frame.columns = names
-    return frame
-
-
-def _read_csv(path: str) -> pd.DataFrame:
-    import pandas as pd
-
-    separator = _separator(path)
-    try:
-        with open_data(path) as file:
-            # The names are read as a row, because pandas would rename a second column of the same name.
-            frame = pd.read_csv(
-                file, sep=separator, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig"
-            )
-    except READ_ERRORS as error:
-        raise unreadable(path, error) from None
-    except pd.errors.EmptyDataError:
-        raise DataError(f"{path}: must hold a line of column names, got an empty file") from None
-    except (ValueError, pd.errors.ParserError) as error:
-        raise _first_fault(path) or DataError(f"{path}: cannot be read as CSV: {str(error).strip()}") from None
-    # pandas fills a row that is too short; such a row ends in an empty cell.
-    if (frame.iloc[:, -1] == "").any() and (fault := _first_fault(path)):
-        raise fault
-    names, frame = frame.iloc[0].tolist(), frame.iloc[1:].reset_index(drop=True)
-    for position, name in enumerate(names, 1):
-        if not name:
-            raise DataError(
-                f"{path}: must have a name for every column, got none for column {position} of {len(names)}"
-            )
-    frame.columns = names
-    return frame
-
-
-def _separator(path: str) -> str:
-    return "\t" if plain_suffix(path) == ".tsv" else ","
-
-
-def _first_fault(path: str) -> DataError | None:
-    """Return the error that names the first line that is no UTF-8, or the first row that is too short or too long."""
-    try:
-        with open_data(path) as file:
-            for number, line in enumerate(file, 1):
-                try:
-                    line.decode()
-                except UnicodeDecodeError as error:
-                    return DataError(f"{path}:{number}: must be UTF-8 text, got the byte {line[error.start]:#04x}")
-        n_columns = None
-        for number, row in _csv_rows(path):
-            if n_columns is None:
-                n_columns = len(row)
-            if len(row) != n_columns:
-                return DataError(
-                    f"{path}:{number}: must have {n_columns} fields, as the first line has, got {len(row)}"
-                )
-    except READ_ERRORS as error:
-        return unreadable(path, error)
-    except csv.Error:  # such as a field beyond the module's limit: pandas' own message is as good
-        return None
-    return None
-
-
-def _csv_rows(path: str) -> Any:
-    """Yield the rows that pandas reads, each with the number of the line on which it ends."""
-    with open_data(path) as file, io.TextIOWrapper(file, "utf-8-sig", newline="") as text:
-        reader = csv.reader(text, delimiter=_separator(path))
-        for row in reader:
-            if len(row) > 1 or (row and row[0].strip()):
-                yield reader.line_num, row
-
-
-def _read_parquet(path: str) -> pd.DataFrame:
-    try:
-        import pyarrow
-    except ImportError as error:
-        raise MissingExtra("reading Parquet files needs pyarrow", "parquet") from error
-    import pandas as pd
-
-    try:
-        # An open file and not its name, which pandas might take for an address.
-        with Path(path).open("rb") as file:
-            frame = pd.read_parquet(file, engine="pyarrow", dtype_backend="pyarrow")
-    except OSError as error:
-        raise unreadable(path, error) from None
-    except (pyarrow.ArrowException, ValueError) as error:
-        raise DataError(f"{path}: cannot be read as Parquet: {error}") from None
-    text = {}
-    for position, name in enumerate(frame.columns):
-        column = frame.iloc[:, position]
-        try:
-            text[name] = column.astype(pd.ArrowDtype(pyarrow.string())).fillna("").astype(str)
-        except (pyarrow.ArrowException, UnicodeError) as error:
-            raise DataError(
-                f"{path}: column {str(name)!r} must hold values that can be written as text, "
-                f"got {column.dtype.pyarrow_dtype}: {error}"
-            ) from None
-    return pd.DataFrame(text).reset_index(drop=True)
-
-
-def _with_test_rows(frame: pd.DataFrame, test: pd.DataFrame, source: Source) -> pd.DataFrame:
-    """Return the rows of both files, with the columns of the first."""
-    import pandas as pd
-
-    wanted = [name for name in frame.columns if name not in source.drop]
-    lacking = [name for name in wanted if name not in test.columns]
-    extra = [name for name in test.columns if name not in frame.columns]
-    if lacking or extra:
-        what = f"lacks {shown(lacking)}" if lacking else f"also has {shown(extra)}"
-        raise DataError(f"{source.test}: must have the columns of {source.path}, but {what}")
-    return pd.concat([frame[wanted], test[wanted]], ignore_index=True)
 
 
 # --- what the columns are ---------------------------------------------------------------------------------------------
@@ -258,9 +127,9 @@ def _pairs(categorical: list[str], source: Source) -> list[tuple[str, str]]:
 
 
 def _check_memory(n_rows: int, n_blocks: int, source: Source) -> None:
-    """Refuse, before it is tried, what cannot be held: every row has an element in every block."""
-    # At the peak there are the blocks, each with its row pointers, and the rows stacked from them: two values and
-    # three indices of four bytes for every element.
+    """Refuse data that cannot fit into memory, where every row has an element in every block."""
+    # The peak holds the blocks, each with its row pointers, and the rows stacked from them: two values and three
+    # indices of four bytes for every element.
     need = n_rows * n_blocks * (2 * np.dtype(source.dtype).itemsize + 12)
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if need > memory:
@@ -278,11 +147,13 @@ def _labels(frame: pd.DataFrame, source: Source, n_train: int | None) -> Labels:
         return Labels(_numbers(column, what, source, n_train), ())
     empty = (column == "").to_numpy()
     if empty.any():
-        raise DataError(f"{_place(source, n_train, int(empty.argmax()))}: {what} must hold a label, got an empty cell")
+        raise DataError(
+            f"{place_of(source, n_train, int(empty.argmax()))}: {what} must hold a label, got an empty cell"
+        )
     codes, names = pd.factorize(column)
     names = np.asarray(names, dtype=object)
     values = pd.to_numeric(pd.Series(names, dtype=object), errors="coerce").to_numpy(np.float64)
-    # Text decides between two ways to write one number: they remain two classes, as they stand in the file.
+    # Two ways to write the same number are two classes; their text decides the order.
     order = np.lexsort((names.astype(str), values if np.isfinite(values).all() else np.zeros(len(names))))
     return class_labels(np.argsort(order)[codes], names[order].tolist(), source, n_train)
 
@@ -292,13 +163,13 @@ def _numbers(column: pd.Series, what: str, source: Source, n_train: int | None) 
 
     values: npt.NDArray[np.float64] = pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
     limit = min(_MAX_NUMBER, float(np.finfo(source.dtype).max))
-    bad = ~(np.abs(values) <= limit)  # also where it is not a number
+    bad = ~(np.abs(values) <= limit)  # true for NaN as well
     if bad.any():
         row = int(bad.argmax())
         text = column.iloc[row]
         got = repr(text[:40]) if text else "an empty cell"
         raise DataError(
-            f"{_place(source, n_train, row)}: {what} must hold numbers of at most {limit:.3g} in size, got {got}"
+            f"{place_of(source, n_train, row)}: {what} must hold numbers of at most {limit:.3g} in size, got {got}"
         )
     return values
 
@@ -319,19 +190,6 @@ def _category_codes(column: pd.Series, name: str, source: Source) -> npt.NDArray
                 "or drop to leave it out"
             )
     return np.asarray(codes, np.int64)
-
-
-def _place(source: Source, n_train: int | None, row: int) -> str:
-    """Return the file and line (in Parquet the row, from 1) of a row of the training and test rows together."""
-    path = source.path
-    if n_train is not None and row >= n_train:
-        path, row = source.test, row - n_train
-    assert path is not None
-    if source.kind == "parquet":
-        return f"{path}: row {row + 1}"
-    # The first row that was read holds the names.
-    number, _ = next(itertools.islice(_csv_rows(path), row + 1, None))
-    return f"{path}:{number}"
 
 
 # --- making columns ---------------------------------------------------------------------------------------------------

@@ -1,22 +1,23 @@
-"""Encode and decode on arrays of any library: the one door to the compiled kernels.
+"""Encode and decode arrays of any library: the only way to the compiled kernels.
 
 A gradient of l elements is cut into m contiguous blocks of L elements, L being the `message_size`; the last
 blocks may be short or empty and count as padded with zeros. A message is a linear combination of blocks, a
 decoded gradient a linear combination of messages.
 
-No array is copied or cast: one that the kernels cannot take as it is (contiguous, aligned, native float32 or
-float64) is refused. The small coefficient and weight tables are rounded to the type of the arrays.
+No array is copied or cast. Arrays must be contiguous, aligned, and of native float32 or float64; others are refused.
+The small tables of coefficients and weights are rounded to the type of the arrays.
 
-Messages of float32 gradients may be of 16 bits, float16 or bfloat16 (`wire_dtype`): they are summed in float32 and
-rounded once, to nearest even. What float16 cannot hold, 65520 and more, becomes infinite.
+Messages of float32 gradients may have 16 bits, float16 or bfloat16 (`wire_dtype`). They are summed in float32 and
+rounded once, to nearest even. Numbers of 65520 and more become infinite in float16.
 
 ======================  ==========================================================================================
-`encode`, `decode`      on NumPy arrays, on whatever speaks DLPack (PyTorch, JAX), and on buffers (``array.array``)
-`EncodePlan`            the same with everything but NumPy buffers settled before; `DecodePlan` likewise
-`message_size`          and `message_dtype`: what a buffer for a message must be
+`encode`, `decode`      take NumPy arrays, arrays with DLPack (PyTorch, JAX), and buffers (``array.array``)
+`EncodePlan`            prepares many encodes of NumPy arrays; `DecodePlan` prepares decodes
+`message_size`          and `message_dtype`: size and type of a buffer for a message
+`message_type`          name, buffer type, precision and condition limit of messages, as a `MessageType`
 `wire_name`             the name of a 16-bit type, checked
-`set_num_threads`       also `num_threads` and `threads_available`: threads of calls that name none
-`solve`                 the weights of survivors
+`set_num_threads`       also `num_threads` and `threads_available`: threads of calls that do not say how many
+`solve`                 solves the systems of survivors
 ======================  ==========================================================================================
 
 Examples
@@ -36,7 +37,7 @@ True
 >>> kernels.decode([[0.5, 0.5], [0.5, -0.5]], short, 5, wire_dtype="bfloat16")
 array([1., 2., 3., 4., 5.], dtype=float32)
 
-Many times the same, into one buffer:
+The same, prepared for many calls, into one buffer:
 
 >>> plan = kernels.EncodePlan(np.ones((1, 2), np.float32), 5, kernels.message_size(5, 2, "float32"), "float32")
 >>> plan.encode(gradient, np.empty(3, np.float32))
@@ -45,17 +46,19 @@ array([5., 7., 3.], dtype=float32)
 
 from gc_core import DecodePlan, EncodePlan, solve
 from gradcode.kernels.combine import decode, encode
+from gradcode.kernels.messages import MessageType, message_dtype, message_type, wire_name
 from gradcode.kernels.sizes import message_size
 from gradcode.kernels.threads import num_threads, set_num_threads, threads_available
-from gradcode.kernels.types import message_dtype, wire_name
 
 __all__ = [
     "DecodePlan",
     "EncodePlan",
+    "MessageType",
     "decode",
     "encode",
     "message_dtype",
     "message_size",
+    "message_type",
     "num_threads",
     "set_num_threads",
     "solve",

@@ -1,6 +1,6 @@
-"""Arrays of other libraries: their memory as NumPy arrays, and results as arrays of theirs, without a copy.
+"""Arrays of other libraries: their memory as NumPy arrays, and results as their arrays, without a copy.
 
-No library is imported for it: whoever has an array of one has imported it.
+No library is imported here: a caller that has an array has imported its library.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gradcode.kernels.types import WIRE, type_name
+from gradcode.kernels.messages import BFLOAT16, MESSAGE_TYPES, MessageType, type_name
 
-__all__ = ["check_kind", "is_elsewhere", "like", "namespace", "new", "view", "view_out", "views", "where", "wire_of"]
+__all__ = ["check_library", "is_elsewhere", "like", "namespace", "new", "view", "view_out", "views", "where", "wire_of"]
 
 Array = npt.NDArray[Any]
 
@@ -21,7 +21,7 @@ Array = npt.NDArray[Any]
 _HOST = (1, 3, 11)
 # JAX takes memory as it is only at such addresses.
 _ALIGNMENT = 64
-# An older NumPy calls read-only whatever comes through DLPack.
+# NumPy before 2.1 marks every array from DLPack as read-only.
 _ALL_READ_ONLY = np.lib.NumpyVersion(np.__version__) < "2.1.0"
 
 
@@ -31,12 +31,12 @@ def is_elsewhere(array: Any) -> bool:
         return False
     try:
         return array.__dlpack_device__()[0] not in _HOST
-    except Exception:  # whatever a library raises that cannot say where its memory is
+    except Exception:  # a library may raise anything if it cannot tell where its memory is
         return True
 
 
 def where(array: Any) -> str:
-    """Return type and device of an array, for messages of errors."""
+    """Return type and device of an array, for error messages."""
     return f"{type(array).__name__} on {getattr(array, 'device', 'another device')}"
 
 
@@ -46,12 +46,12 @@ def view(name: str, array: Any) -> Array:
     Parameters
     ----------
     name : str
-        What errors call it.
+        Its name in error messages.
     array : ndarray, or object with DLPack or the buffer protocol
         The array; a NumPy array is returned as it is.
     """
     if isinstance(array, np.ndarray):
-        return array.view(np.uint16) if wire_of(array) == "bfloat16" else array
+        return array.view(np.uint16) if wire_of(array) is BFLOAT16 else array
     if hasattr(array, "__dlpack__"):
         return _imported(name, array)
     try:
@@ -64,8 +64,8 @@ def view(name: str, array: Any) -> Array:
 
 
 def views(name: str, arrays: list[Any] | tuple[Any, ...]) -> list[Array] | tuple[Array, ...]:
-    """Return `view` of each; the sequence itself, if all are NumPy arrays already."""
-    # Counting is quicker than a loop; and of kind V is the bfloat16 of other libraries.
+    """Return `view` of each array; the sequence itself, if all are NumPy arrays already."""
+    # Counting is faster than a loop. The bfloat16 of other libraries has kind V.
     if list(map(type, arrays)).count(np.ndarray) == len(arrays) and arrays[0].dtype.kind != "V":
         return arrays
     return [view(f"{name}[{i}]", array) for i, array in enumerate(arrays)]
@@ -81,48 +81,49 @@ def view_out(out: Any) -> Array:
     return result
 
 
-def wire_of(array: Any) -> str | None:
-    """Return the 16-bit floating type of an array, by its own word; None if it has another."""
+def wire_of(array: Any) -> MessageType | None:
+    """Return the 16-bit type that an array says it has; None if it has another."""
     dtype = getattr(array, "dtype", None)
     if isinstance(dtype, np.dtype):
-        # The name of a type is slow to make; bfloat16 is one of those that NumPy does not know.
+        # Asking for the name is slow. NumPy does not know bfloat16, which therefore has kind V.
         if dtype.itemsize != 2 or dtype.kind not in "fV":
             return None
     elif dtype is None:
-        return "float16" if getattr(array, "format", None) == "e" else None  # a memoryview
-    name = type_name(dtype)
-    return name if name in WIRE else None
+        return MESSAGE_TYPES["float16"] if getattr(array, "format", None) == "e" else None  # a memoryview
+    kind = MESSAGE_TYPES.get(type_name(dtype))
+    return None if kind is None or kind.wire is None else kind
 
 
-def new(size: int, dtype: np.dtype[Any], kind: Any) -> Array:
-    """Return a new buffer, at an address that the library of `kind` can take."""
-    if isinstance(kind, np.ndarray):
+def new(size: int, dtype: np.dtype[Any], model: Any) -> Array:
+    """Return a new buffer, at an address that the library of `model` can take."""
+    if isinstance(model, np.ndarray):
         return np.empty(size, dtype)
     memory = np.empty(size * dtype.itemsize + _ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % _ALIGNMENT
     return memory[start : start + size * dtype.itemsize].view(dtype)
 
 
-def check_kind(kind: Any, wire: str | None) -> None:
-    """Refuse a type of messages that the library of `kind` does not have."""
-    if wire is not None and (library := _foreign(kind)) is not None and not hasattr(library, wire):
+def check_library(model: Any, kind: MessageType) -> None:
+    """Refuse a type of messages that the library of `model` does not have."""
+    library = None if kind.wire is None else _library_of_results(model)
+    if library is not None and not hasattr(library, kind.name):
         raise ValueError(
-            f"wire_dtype must be a type of {library.__name__}, got {wire}; a NumPy array can be given as out"
+            f"wire_dtype must be a type of {library.__name__}, got {kind.name}; a NumPy array can be given as out"
         )
 
 
-def like(result: Array, kind: Any) -> Any:
-    """Return a result of ours as an array of the library of `kind`, if it is of one: the same memory."""
-    library = _foreign(kind)
+def like(result: Array, model: Any) -> Any:
+    """Return a result of ours as an array of the library of `model`, if it is of one: the same memory."""
+    library = _library_of_results(model)
     if library is None:
         return result
-    if result.dtype == WIRE["bfloat16"]:
+    if result.dtype == BFLOAT16.buffer:
         return library.from_dlpack(result.view(np.int16)).view(library.bfloat16)
     return library.from_dlpack(result)
 
 
 def namespace(array: Any) -> Any:
-    """Return the library of an array: what has its functions."""
+    """Return the library of an array: the module that has its functions."""
     library = _library(array)
     if library is None:
         raise TypeError(f"arrays must be of a library with a from_dlpack, got {type(array).__module__}")
@@ -139,26 +140,26 @@ def _library(array: Any) -> Any:
     return None
 
 
-def _foreign(array: Any) -> Any:
-    """Return the library of which results are to be; None for NumPy's own, of which those of no library are too."""
+def _library_of_results(array: Any) -> Any:
+    """Return the library that results must be of; None for NumPy, which buffers of no library get too."""
     return None if isinstance(array, np.ndarray) or not hasattr(array, "__dlpack__") else _library(array)
 
 
 def _imported(name: str, array: Any) -> Array:
-    """Return what DLPack tells of an array."""
+    """Return the memory of an array through DLPack."""
     if getattr(array, "requires_grad", False) is True:
         raise ValueError(
             f"{name} must not require a gradient, got a {type(array).__name__} that does: pass {name}.detach()"
         )
     try:
-        if wire_of(array) != "bfloat16":
+        if wire_of(array) is not BFLOAT16:
             return _memory(array)
-        # NumPy takes no bfloat16, neither from PyTorch nor from JAX, whose arrays it knows by another protocol.
+        # NumPy takes no bfloat16 through DLPack. Arrays of JAX become NumPy arrays by ``__array__``, PyTorch's do not.
         library = namespace(array)
         if hasattr(array, "__array_namespace__"):
             return np.asarray(array).view(np.uint16)
         return _memory(array.view(library.int16)).view(np.uint16)
-    except Exception as error:  # whatever a library raises that cannot give its memory away
+    except Exception as error:  # a library may raise anything if it cannot share its memory
         raise TypeError(f"{name} must be readable through DLPack, got {where(array)}: {error}") from error
 
 

@@ -16,7 +16,7 @@ def as_table(name: str, value: npt.ArrayLike) -> npt.NDArray[Any]:
         raise TypeError(f"{name} must be a plain array, got a MaskedArray, whose mask would be lost")
     try:
         table = np.asarray(value)
-    except Exception as error:  # whatever another library raises that cannot give its numbers away
+    except Exception as error:  # another library may raise anything
         raise TypeError(f"{name} must be an array of real numbers, got {type(value).__name__}: {error}") from error
     if table.dtype.kind not in "fiu":
         raise TypeError(f"{name} must be real numbers, got dtype {table.dtype}")
@@ -26,7 +26,7 @@ def as_table(name: str, value: npt.ArrayLike) -> npt.NDArray[Any]:
 
 
 def rounded(name: str, table: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Return a table in the type of the buffers; one that is too large for it is refused."""
+    """Return a table in the type of the buffers; refuse numbers that are too large for it."""
     if table.dtype == dtype:
         result: npt.NDArray[Any] = table if table.flags.c_contiguous else np.ascontiguousarray(table)
     else:

@@ -11,12 +11,15 @@ import numpy.typing as npt
 import gc_core
 from gradcode._validate import check_dtype, check_int
 from gradcode.kernels import elsewhere
-from gradcode.kernels.arrays import check_kind, is_elsewhere, like, new, view_out, views, wire_of
+from gradcode.kernels.arrays import check_library, is_elsewhere, like, new, view_out, views, wire_of
 from gradcode.kernels.coefficients import as_table, rounded
+from gradcode.kernels.messages import BFLOAT16, FLOAT32, MESSAGE_TYPES, MessageType, message_type
 from gradcode.kernels.sizes import block_size
-from gradcode.kernels.types import FLOAT32, NATIVE, WIRE, wire_name
 
 __all__ = ["decode", "encode"]
+
+# Messages of the type of the gradients, by that type.
+_NATIVE = {kind.gradient: kind for kind in MESSAGE_TYPES.values() if kind.wire is None}
 
 
 def encode(
@@ -48,7 +51,7 @@ def encode(
         16-bit type of the message of float32 gradients, in NumPy float16, or uint16 for bfloat16. By default that of
         `out`, if that is a floating type of 16 bits, and otherwise the type of the gradients.
     num_threads : int, optional
-        At most so many threads; by default the number of `set_num_threads`.
+        The most threads to use; by default the number of `set_num_threads`.
 
     Returns
     -------
@@ -58,7 +61,7 @@ def encode(
     Raises
     ------
     TypeError, ValueError
-        Naming the argument, the rule and the value; nothing has been written then.
+        If an argument cannot be used; the message names argument, rule and value. Nothing has been written then.
 
     Notes
     -----
@@ -79,7 +82,7 @@ def encode(
     >>> encode([[1, 0]], [np.ones(5)], message, accumulate=True)
     array([10., 13.,  4.])
 
-    A message in half precision, complete before it is rounded:
+    A message in half precision, rounded once it is complete:
 
     >>> encode([1, 2], gradient.astype("float32"), wire_dtype="float16")
     array([ 9., 12.,  3.], dtype=float16)
@@ -103,18 +106,18 @@ def encode(
 
     parts = table.shape[1]
     arrays = views("gradients", held)
-    dtype = _check_vector(name, arrays[0], first)
-    target, wire = out, None
+    kind = _check_vector(name, arrays[0], first)
+    target, dtype = out, kind.gradient
     if wire_dtype is not None or not (out is None or (type(out) is np.ndarray and out.dtype == dtype)):
         target = None if out is None else view_out(out)
-        wire = _wire_of_message(wire_dtype, dtype, out, target)
-    if wire is not None and accumulate:
-        raise ValueError(f"accumulate must be False with messages of {wire}: those of 16 bits are rounded once")
+        kind = _type_of_message(wire_dtype, dtype, out, target)
+    if accumulate and kind.wire is not None:
+        raise ValueError(f"accumulate must be False with messages of {kind.name}: those of 16 bits are rounded once")
     size = block_size(arrays[0].size, parts, dtype.itemsize)
     if target is None:
-        check_kind(first, wire)
-        target = _new(size, dtype if wire is None else WIRE[wire], accumulate, first)
-    elif target.dtype != (dtype if wire is None else WIRE[wire]):
+        check_library(first, kind)
+        target = _new(size, kind.buffer, accumulate, first)
+    elif target.dtype != kind.buffer:
         raise TypeError(f"out must be {dtype} as gradients are, got {target.dtype}")
     elif target.size != size:
         raise ValueError(
@@ -154,10 +157,10 @@ def decode(
     accumulate : bool, default False
         Add the gradient to `out` instead of overwriting it. It is completed first and then added.
     wire_dtype : {None, "float16", "bfloat16"} or dtype, optional
-        16-bit type of the messages of a float32 gradient; by default what they say of themselves, which arrays of
-        uint16 do not.
+        16-bit type of the messages of a float32 gradient; by default that of the arrays. It must be given for arrays of
+        uint16, which hold bfloat16.
     num_threads : int, optional
-        At most so many threads; by default the number of `set_num_threads`.
+        The most threads to use; by default the number of `set_num_threads`.
 
     Returns
     -------
@@ -167,7 +170,7 @@ def decode(
     Raises
     ------
     TypeError, ValueError
-        Naming the argument, the rule and the value; nothing has been written then.
+        If an argument cannot be used; the message names argument, rule and value. Nothing has been written then.
 
     Notes
     -----
@@ -196,7 +199,7 @@ def decode(
         return elsewhere.decode(table, held, gradient_size, out, accumulate, wire_dtype)
 
     arrays = views("messages", held)
-    dtype = _check_messages(arrays[0], first, wire_dtype)
+    dtype = _check_messages(arrays[0], first, wire_dtype).gradient
     size = block_size(gradient_size, table.shape[0], dtype.itemsize)
     if arrays[0].size != size:
         raise ValueError(
@@ -228,21 +231,23 @@ def _no_threads(num_threads: int | None) -> None:
         raise ValueError(f"num_threads must be None for arrays on another device, got {num_threads!r}")
 
 
-def _check_vector(name: str, array: npt.NDArray[Any], given: Any) -> np.dtype[Any]:
-    """Return the type of the array that decides sizes and type of all others; gc_core checks the rest of it.
+def _check_vector(name: str, array: npt.NDArray[Any], given: Any) -> MessageType:
+    """Return the type of the first array, which all others must have; gc_core checks the others.
 
-    `given` is what the array is the memory of.
+    `array` is the memory of `given`, the caller's array.
     """
     _check_shape(name, array)
-    if array.dtype in NATIVE:
-        return array.dtype
+    if (kind := _NATIVE.get(array.dtype)) is not None:
+        return kind
     if (told := wire_of(given)) is not None and name.startswith("gradients"):
-        raise TypeError(f"{name}.dtype must be one of float32, float64, got {told}: only messages may have 16 bits")
-    if array.dtype == WIRE["bfloat16"]:
+        raise TypeError(
+            f"{name}.dtype must be one of float32, float64, got {told.name}: only messages may have 16 bits"
+        )
+    if array.dtype == BFLOAT16.buffer:
         raise TypeError(
             f"{name}.dtype must be one of float32, float64, got uint16; messages of bfloat16 need wire_dtype='bfloat16'"
         )
-    return check_dtype(f"{name}.dtype", array.dtype)
+    return _NATIVE[check_dtype(f"{name}.dtype", array.dtype)]
 
 
 def _check_shape(name: str, array: npt.NDArray[Any]) -> None:
@@ -252,39 +257,41 @@ def _check_shape(name: str, array: npt.NDArray[Any]) -> None:
         raise ValueError(f"{name} must have at least one element, got 0")
 
 
-def _wire_of_message(wire_dtype: Any, dtype: np.dtype[Any], out: Any, target: npt.NDArray[Any] | None) -> str | None:
-    """Return the 16-bit type of a message to be written to `target`, the memory of `out`."""
+def _type_of_message(wire_dtype: Any, dtype: np.dtype[Any], out: Any, target: npt.NDArray[Any] | None) -> MessageType:
+    """Return the type of a message to be written to `target`, the memory of `out`."""
+    told = wire_of(out)
     if wire_dtype is not None:
-        wire = wire_name(wire_dtype, dtype)
-    elif target is None or target.dtype in NATIVE:
-        return None
+        kind = message_type(dtype, wire_dtype)
+    elif target is None or target.dtype in _NATIVE:
+        return _NATIVE[dtype]
     else:
-        wire = wire_of(out) if dtype == FLOAT32 else None
-    if wire is None and target is not None and target.dtype.itemsize == 2:
+        kind = told if told is not None and dtype == told.gradient else _NATIVE[dtype]
+    if kind.wire is None and target is not None and target.dtype.itemsize == 2:
         raise TypeError(
             f"out must be {dtype} as gradients are, or wire_dtype must say what it holds, got {target.dtype}"
         )
-    if wire is not None and target is not None and (target.dtype != WIRE[wire] or wire_of(out) not in (None, wire)):
-        got = wire_of(out) or target.dtype
-        raise TypeError(f"out must be {WIRE[wire]} where wire_dtype is {wire}, got {got}")
-    return wire
+    if kind.wire is not None and target is not None and (target.dtype != kind.buffer or told not in (None, kind)):
+        got = target.dtype if told is None else told.name
+        raise TypeError(f"out must be {kind.buffer} where wire_dtype is {kind.name}, got {got}")
+    return kind
 
 
-def _check_messages(array: npt.NDArray[Any], first: Any, wire_dtype: Any) -> np.dtype[Any]:
-    """Return the type of the gradient that messages like this are of."""
+def _check_messages(array: npt.NDArray[Any], first: Any, wire_dtype: Any) -> MessageType:
+    """Return the type of messages like this array, which is the memory of `first`."""
     told = wire_of(first)
     if wire_dtype is None and told is None:
         return _check_vector("messages[0]", array, first)
-    wire = wire_name(told if wire_dtype is None else wire_dtype, FLOAT32)
-    assert wire is not None
+    kind = told if wire_dtype is None else message_type(FLOAT32.gradient, wire_dtype)
+    assert kind is not None
     _check_shape("messages[0]", array)
-    if array.dtype != WIRE[wire] or told not in (None, wire):
-        raise TypeError(f"messages[0] must be {WIRE[wire]} where wire_dtype is {wire}, got {told or array.dtype}")
-    return FLOAT32
+    if array.dtype != kind.buffer or told not in (None, kind):
+        got = array.dtype if told is None else told.name
+        raise TypeError(f"messages[0] must be {kind.buffer} where wire_dtype is {kind.name}, got {got}")
+    return kind
 
 
-def _new(size: int, dtype: np.dtype[Any], accumulate: bool, kind: Any) -> npt.NDArray[Any]:
+def _new(size: int, dtype: np.dtype[Any], accumulate: bool, model: Any) -> npt.NDArray[Any]:
     """Return a new output buffer."""
     if accumulate:
         raise ValueError("out must be given where accumulate is True, got None")
-    return new(size, dtype, kind)
+    return new(size, dtype, model)

@@ -1,7 +1,7 @@
 """The same linear algebra in an array's own library, on its own device.
 
-The functions used are those of the Python array API standard, which PyTorch has too, but for a few. Results are
-complete before `out` is touched. How products are rounded is for the library to say (PyTorch: ``torch.backends``).
+Almost all functions used are in the Python array API standard, which PyTorch follows too. Results are complete before
+`out` is written. The library decides how products are rounded (PyTorch: ``torch.backends``).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy.typing as npt
 from gradcode._validate import check_dtype
 from gradcode.kernels.arrays import namespace, where, wire_of
 from gradcode.kernels.coefficients import rounded
+from gradcode.kernels.messages import FLOAT32, message_type, type_name
 from gradcode.kernels.sizes import block_size
-from gradcode.kernels.types import FLOAT32, type_name, wire_name
 
 __all__ = ["decode", "encode"]
 
@@ -49,16 +49,16 @@ def encode(
         )
     length, parts = first.shape[0], table.shape[1]
     size = block_size(length, parts, dtype.itemsize)
-    wire = wire_name(wire_of(out) if wire_dtype is None else wire_dtype, dtype)
-    target_type = first.dtype if wire is None else _type_of(library, wire)
-    if wire is not None and accumulate:
-        raise ValueError(f"accumulate must be False with messages of {wire}: those of 16 bits are rounded once")
+    kind = message_type(dtype, _told(out) if wire_dtype is None else wire_dtype)
+    target_type = first.dtype if kind.wire is None else _type_of(library, kind.name)
+    if accumulate and kind.wire is not None:
+        raise ValueError(f"accumulate must be False with messages of {kind.name}: those of 16 bits are rounded once")
     _check_out(out, first, target_type, size, accumulate)
     table = rounded("coefficients", table, dtype)
 
     whole = length // size
     tail = length - whole * size
-    total = rest = None  # of all elements, and of the first ones, which a short last block adds to
+    total = rest = None  # of all elements; and of the first ones, to which a short last block adds
     for row, gradient in zip(table, gradients, strict=True):
         for start, stop in _runs(row[:whole]):
             blocks = library.reshape(gradient[start * size : stop * size], (stop - start, size))
@@ -100,10 +100,10 @@ def decode(
     first = messages[0]
     library = namespace(first)
     name = type_name(first.dtype)
-    wire = wire_name(wire_of(first) if wire_dtype is None else wire_dtype, FLOAT32)
-    if wire not in (None, name):
-        raise TypeError(f"messages[0] must be {wire} where wire_dtype is {wire}, got {name}")
-    dtype = check_dtype("messages[0].dtype", name) if wire is None else FLOAT32
+    told = message_type(FLOAT32.gradient, _told(first) if wire_dtype is None else wire_dtype)
+    if told.wire not in (None, name):
+        raise TypeError(f"messages[0] must be {told.name} where wire_dtype is {told.name}, got {name}")
+    dtype = check_dtype("messages[0].dtype", name) if told.wire is None else told.gradient
     _check_vectors("messages", messages)
     parts, count = table.shape
     if count != len(messages):
@@ -132,6 +132,12 @@ def decode(
         blocks |= {u: product[i, :] for i, u in enumerate(rows)}
     whole = product if len(together) == 1 else library.stack([blocks[u] for u in range(len(table))])
     return _put(library.reshape(whole, (-1,))[:gradient_size], out, accumulate)
+
+
+def _told(array: Any) -> str | None:
+    """Return the name of the 16-bit type that an array says it has."""
+    kind = wire_of(array)
+    return None if kind is None else kind.name
 
 
 def _check_vectors(name: str, arrays: Sequence[Any]) -> None:
@@ -199,7 +205,7 @@ def _plus(total: Any, term: Any) -> Any:
 
 def _product(library: Any, table: npt.NDArray[Any], rows: Any) -> Any:
     factor = library.asarray(table.tolist(), dtype=rows.dtype, device=rows.device)
-    if library.__name__ == "jax.numpy":  # which otherwise takes fewer digits where they are cheaper
+    if library.__name__ == "jax.numpy":  # by default it computes with fewer digits where that is cheaper
         return library.matmul(factor, rows, precision="highest")
     return library.matmul(factor, rows)
 

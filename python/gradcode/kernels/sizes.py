@@ -14,7 +14,7 @@ _CACHE_LINE_BYTES = 64
 
 
 def message_size(gradient_size: int, parts: int, dtype: npt.DTypeLike) -> int:
-    """Return the number of elements L in a message; it does not depend on the type of the message.
+    """Return the number of elements L in a message, which is the same for messages of 16 bits.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How many threads the kernels use, in the whole process."""
+"""How many threads the kernels use in this process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["num_threads", "set_num_threads", "threads_available"]
 
 
 def num_threads() -> int:
-    """Return the number of threads of calls that name none; from the start 1.
+    """Return how many threads calls use that do not say how many; 1 at the start.
 
     Examples
     --------
@@ -19,9 +19,9 @@ def num_threads() -> int:
 
 
 def set_num_threads(count: int) -> None:
-    """Let calls that name no number use up to `count` threads, in the whole process.
+    """Let calls that do not say how many use up to `count` threads, in the whole process.
 
-    What reads and writes less than 8 MiB is left to one thread, which is then mostly faster.
+    A call that reads and writes less than 8 MiB uses one thread, which is mostly faster.
 
     Parameters
     ----------
@@ -39,5 +39,5 @@ def set_num_threads(count: int) -> None:
 
 
 def threads_available() -> bool:
-    """Return whether several threads can be used: not without OpenMP, and not after a fork."""
+    """Return whether several threads can be used: they need OpenMP, and cannot be used after a fork."""
     return bool(compiled.threads_available())

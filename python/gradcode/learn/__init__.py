@@ -1,6 +1,6 @@
-"""Models in scikit-learn's manner, with gradients from coded rounds.
+"""Models with the interface of scikit-learn, whose gradients come from coded rounds.
 
-Needs scikit-learn 1.6 or later (the extra ``train``). Inside ``mpirun`` ranks are the workers, and elsewhere threads.
+They need scikit-learn 1.6 or later (the extra ``train``). Inside ``mpirun`` the workers are ranks, elsewhere threads.
 """
 
 from gradcode.errors import MissingExtra

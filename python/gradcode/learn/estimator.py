@@ -1,4 +1,4 @@
-"""Logistic regression in scikit-learn's manner."""
+"""Logistic regression with the interface of scikit-learn."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ from threadpoolctl import ThreadpoolController  # which scikit-learn requires
 import gradcode.local
 from gradcode._validate import check_int, check_number
 from gradcode.learn.problem import Problem, Solution
-from gradcode.learn.sharing import Sharing
 from gradcode.mpi import load_mpi
 from gradcode.mpi import run as run_over_mpi
 from gradcode.mpi.launch import inside_mpi
-from gradcode.rounds import Cluster
+from gradcode.rounds import Cluster, RoundRecord
 from gradcode.schemes import GradientCode, design
 
 __all__ = ["CodedLogisticRegression"]
@@ -34,40 +33,41 @@ _THREADS = 4  # workers of the default scheme outside MPI
 class CodedLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """L2-regularised logistic regression whose gradients do not wait for stragglers.
 
-    It minimises ``C * (sum of the log losses of all rows) + |coef|^2 / 2``, the objective of scikit-learn's
-    `LogisticRegression`, and comes to the same coefficients; with more than two classes the loss is the multinomial
-    one. Rows are given out to workers in contiguous shares, redundantly, and L-BFGS runs on the exact sum of their
-    gradients, whichever workers are late.
+    It minimises ``C * (sum of the log losses of all rows) + |coef|^2 / 2``. This is the objective of scikit-learn's
+    `LogisticRegression`, and the coefficients are the same. With more than two classes the loss is multinomial. Each
+    worker holds contiguous shares of the rows, some of which other workers hold too. L-BFGS runs on the exact sum of
+    all gradients, regardless of stragglers.
 
-    Inside ``mpirun`` or ``srun`` every rank constructs the estimator and calls `fit` with the same data: rank 0 is the
-    master, the others are workers, and afterwards the estimator is fitted on all of them. Different data on a rank (an
-    unseeded shuffle) is found out and refused. Every rank reads all rows, to check them, and a worker keeps a copy of
-    its share only, so `X` may be a memory map (`numpy.memmap`) of float32 or float64 larger than memory. Where
-    scikit-learn wraps this estimator, leave ``n_jobs`` alone: processes that a rank starts are no ranks.
+    Inside ``mpirun`` or ``srun`` every rank constructs the estimator and calls `fit` with the same data. Rank 0 is the
+    master and the others are workers; afterwards the estimator is fitted on all of them. Ranks with different data
+    (after an unseeded shuffle, for example) are refused. Every rank reads all rows, to check them, but a worker keeps
+    a copy of its share only: `X` may be a memory map (`numpy.memmap`) of float32 or float64 that is larger than memory.
+    If scikit-learn wraps this estimator, leave ``n_jobs`` alone: processes that a rank starts are not ranks.
 
-    Elsewhere the workers are threads of this process, each with a copy of its share. While they work, the threads of
-    BLAS are limited, so that there are no more in all than there are cores.
+    Outside MPI the workers are threads of this process, each with a copy of its share. While they work, BLAS is limited
+    so that all its threads together are not more than the cores.
 
-    Who is late decides how the sums are rounded, so two fits agree to rounding, and not to the last bit.
+    Rounding depends on which workers are late. So two fits agree to rounding, but not to the last bit.
 
     Parameters
     ----------
     scheme : GradientCode, optional
-        Who computes what. Inside MPI it must be for one worker fewer than there are ranks. Default: any one straggler
-        is tolerated, ``gradcode.design(n_workers, stragglers=1)``, with all workers that MPI has, or else 4; a single
-        worker cannot straggle.
+        Who computes what. Inside MPI it must be for one worker fewer than there are ranks. Default:
+        ``gradcode.design(n_workers, stragglers=1)``, which tolerates any one straggler, with all workers that MPI has,
+        or 4 threads. A single worker cannot straggle.
     C : float
         Inverse of the strength of the regularisation, above 0.
     fit_intercept : bool
-        Whether to add a constant column, whose coefficient is not regularised.
+        Whether to add a constant column. Its coefficient is not regularised.
     tol : float
-        Stop once the largest component of the gradient, in size, is at most this part of what it was at the start, at
-        coefficients 0.
+        Stop once the largest component of the gradient, in absolute value, is at most this fraction of what it was at
+        the start, with all coefficients 0.
     max_iter : int
-        How many gradients to take at most, those within a line search included. (scikit-learn counts iterations, most
+        How many gradients to take at most, including those within a line search. (scikit-learn counts iterations, most
         of which take one.)
     engine : {"auto", "local", "mpi"}
-        Threads of this process, ranks of MPI, or the latter in a process that mpirun or srun has started.
+        "local": threads of this process; "mpi": ranks; "auto": ranks if mpirun or srun has started this process, and
+        threads otherwise.
     goodbye_seconds : float
         How long to wait at the end for workers that are still computing (see `gradcode.mpi.run`,
         `gradcode.local.run`).
@@ -75,10 +75,10 @@ class CodedLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[m
     Attributes
     ----------
     classes_ : ndarray, shape (n_classes,)
-        The labels.
+        The labels, sorted.
     coef_ : ndarray, shape (1, n_features) or (n_classes, n_features)
-        Coefficients, one row if there are two classes. float32 if `X` is, and otherwise float64: so is all that is
-        computed and sent.
+        Coefficients; one row if there are two classes. If `X` is float32, they are float32, and so is everything that
+        is computed and sent; otherwise float64.
     intercept_ : ndarray, shape (1,) or (n_classes,)
         Coefficients of the constant column, or zeros.
     n_iter_ : ndarray, shape (1,)
@@ -90,8 +90,8 @@ class CodedLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[m
     scheme_ : GradientCode
         A copy of the scheme, or the default.
     rounds_ : list of RoundRecord
-        Every round: seconds, bytes, whose messages were used and who was late. Only the master knows them; on other
-        ranks the list is empty.
+        Every round: seconds, bytes, whose messages were used and who was late. The list is empty on ranks other than
+        the master.
 
     Examples
     --------
@@ -130,7 +130,7 @@ class CodedLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[m
         Parameters
         ----------
         X : array_like or sparse, shape (n_rows, n_features)
-            Rows, finite. Sparse rows of any format are taken as CSR and stay sparse.
+            Rows, finite. Sparse rows of any format are converted to CSR and stay sparse.
         y : array_like, shape (n_rows,)
             Labels, of two classes or more.
 
@@ -150,7 +150,7 @@ class CodedLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[m
         WorkerFailed
             If a worker ran out of memory, for example.
         MissingExtra
-            If MPI is asked for, and mpi4py or an MPI library is not installed.
+            If MPI is asked for, but mpi4py or an MPI library is not installed.
 
         Warns
         -----
@@ -164,7 +164,7 @@ class CodedLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[m
         else:
             problem, solution = self._fit_in_threads(X, y)
         w = solution.w.reshape(self.n_features_in_ + bool(self.fit_intercept), -1)
-        self.coef_ = np.array(w[: self.n_features_in_].T, order="C")  # a copy: MPI may still be sending w
+        self.coef_ = np.array(w[: self.n_features_in_].T, order="C")
         self.intercept_ = w[-1].copy() if self.fit_intercept else np.zeros(w.shape[1], w.dtype)
         self.classes_, self.scheme_ = problem.classes, problem.scheme
         self.n_iter_ = np.array([solution.iterations], np.int32)
@@ -182,7 +182,7 @@ class CodedLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[m
         Returns
         -------
         ndarray, shape (n_rows,) or (n_rows, n_classes)
-            With two classes one score, above 0 for the second of them.
+            With two classes there is one score a row, above 0 for the second class.
         """
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", reset=False)
@@ -238,7 +238,7 @@ class CodedLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[m
 
     def _fit_in_threads(self, X: Any, y: Any) -> tuple[Problem, Solution]:
         problem = self._problem(X, y, _THREADS)
-        # Workers share the cores: more threads of BLAS than that, each for itself, cost a multiple of the time.
+        # Workers share the cores. If each had BLAS threads for all cores, the fit would take several times as long.
         blas = ThreadpoolController().select(user_api="blas")
         share = max(1, (os.cpu_count() or 1) // problem.scheme.n_workers)
         with blas.limit(limits=min([share, *(library.num_threads for library in blas.lib_controllers)])):
@@ -257,42 +257,36 @@ class CodedLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[m
         from gradcode.mpi.agreement import together
 
         def prepare() -> tuple[Problem, dict[str, object]]:
-            # One worker at least, so that `run` says how many ranks there must be.
+            # At least one worker: `run` then says how many ranks there must be.
             problem = self._problem(X, y, max(1, comm.size - 1))
             return problem, problem.configuration()
 
         problem, configuration = together(comm, prepare)
-        sharing = Sharing(comm, problem)
+        rounds: list[RoundRecord] = []
 
-        def main(cluster: Cluster) -> Solution:
-            sharing.awaited = True
+        def main(cluster: Cluster) -> tuple[npt.NDArray[Any], dict[str, int]]:
             solution = problem.minimise(cluster)
-            with cluster.interrupts.shelter():
-                sharing.send(solution)
-            return solution
+            rounds.extend(solution.rounds)
+            return solution.w, {"iterations": solution.iterations}
 
-        try:
-            solution = run_over_mpi(
-                main,
-                problem.scheme,
-                problem.gradient,
-                gradient_size=problem.gradient_size,
-                data=problem.load,
-                dtype=problem.X.dtype,
-                comm=comm,
-                configuration=configuration,
-                goodbye_seconds=self.goodbye_seconds,
-            )
-        except BaseException as error:
-            sharing.fail(error)
-            raise
-        if solution is None:
-            return problem, sharing.receive()
-        sharing.finish(self.goodbye_seconds)
-        return problem, solution
+        shared = run_over_mpi(
+            main,
+            problem.scheme,
+            problem.gradient,
+            gradient_size=problem.gradient_size,
+            data=problem.load,
+            dtype=problem.X.dtype,
+            comm=comm,
+            configuration=configuration,
+            goodbye_seconds=self.goodbye_seconds,
+            share_result=True,
+        )
+        assert shared is not None  # on every rank
+        w, facts = shared
+        return problem, Solution(w, facts["iterations"], rounds)
 
     def _problem(self, X: Any, y: Any, n_workers: int) -> Problem:
-        """Check everything."""
+        """Check the estimator's parameters and the data, and prepare the problem for so many workers."""
         C = check_number("C", self.C, 0, strict=True)
         tol, max_iter = check_number("tol", self.tol, 0), check_int("max_iter", self.max_iter, 1)
         check_number("goodbye_seconds", self.goodbye_seconds, 0)
@@ -308,7 +302,7 @@ class CodedLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[m
         if self.scheme is None:
             scheme: GradientCode = design(n_workers, stragglers=min(1, n_workers - 1))
         else:
-            scheme = copy.deepcopy(self.scheme)  # a scheme keeps what it has computed, and `fit` changes no parameter
+            scheme = copy.deepcopy(self.scheme)  # a scheme caches what it computes; `fit` must not change parameters
         X = sp.csr_array(X) if sp.issparse(X) else X
         targets = (2 * labels - 1 if len(classes) == 2 else labels).astype(X.dtype)
         return Problem(X, targets, classes, scheme, bool(self.fit_intercept), C, tol, max_iter)

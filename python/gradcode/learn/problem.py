@@ -1,4 +1,4 @@
-"""What `CodedLogisticRegression` minimises: its parts on the workers, the whole at the master."""
+"""The objective of `CodedLogisticRegression`: its parts on the workers, the whole at the master."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import numpy.typing as npt
 import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 
+from gradcode.linear.lbfgs import lbfgs
 from gradcode.linear.losses import LOSSES, Loss
 from gradcode.linear.objective import sum_of_squares
-from gradcode.linear.optimisers import lbfgs
 from gradcode.rounds import Cluster, RoundRecord, Task
 from gradcode.schemes import GradientCode, Subset
 
@@ -24,7 +24,7 @@ _BLOCK_BYTES = 2**20
 
 
 class Solution(NamedTuple):
-    """Where the descent has ended."""
+    """Where the descent ended."""
 
     w: npt.NDArray[Any]
     iterations: int
@@ -33,10 +33,10 @@ class Solution(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """What is to be minimised: its parts on the workers, the whole at the master."""
+    """What to minimise: its parts on the workers, the whole at the master."""
 
     X: Any  # dense or CSR, without the constant column
-    y: npt.NDArray[Any]  # as the loss wants them
+    y: npt.NDArray[Any]  # in the form that the loss needs
     classes: npt.NDArray[Any]
     scheme: GradientCode
     fit_intercept: bool
@@ -46,16 +46,16 @@ class Problem:
 
     @property
     def loss(self) -> Loss:
-        """That of as many classes as there are."""
+        """The loss for the number of classes."""
         return LOSSES["logistic" if len(self.classes) == 2 else "multinomial"]
 
     @property
     def gradient_size(self) -> int:
-        """Number of coefficients, those of the constant column included."""
+        """Number of coefficients, including those of the constant column."""
         return self.loss.n_parameters(self.X.shape[1] + self.fit_intercept, len(self.classes))
 
     def load(self, subset: Subset) -> tuple[Any, npt.NDArray[Any]]:
-        """On a worker: the rows of a share, with the constant column."""
+        """On a worker, load the rows of a share, with the constant column."""
         rows = subset.slice(self.X.shape[0])
         X, y = self.X[rows], self.y[rows]
         if not self.fit_intercept:
@@ -64,13 +64,13 @@ class Problem:
         return (sp.hstack([X, constant], format="csr") if sp.issparse(X) else np.hstack([X, constant])), y
 
     def gradient(self, params: npt.NDArray[Any], task: Task) -> tuple[npt.NDArray[Any], dict[str, float]]:
-        """On a worker: the gradient of the loss over its share."""
+        """On a worker, compute the loss over its share, and the gradient."""
         value, vector = self.loss.value_and_gradient(params, *task.data)
         return vector, {"loss": value}
 
     def minimise(self, cluster: Cluster) -> Solution:
-        """At the master: add the regularisation, and descend."""
-        # The constant column is the last, so its coefficients are, for all classes.
+        """At the master, add the regularisation and run L-BFGS."""
+        # The constant column is the last one, so its coefficients come last, for all classes.
         regularised = self.gradient_size // (self.X.shape[1] + self.fit_intercept) * self.X.shape[1]
         iterations = 0
 
@@ -101,7 +101,7 @@ class Problem:
         return Solution(w, iterations, cluster.log)
 
     def configuration(self) -> dict[str, object]:
-        """What all ranks must agree on."""
+        """Return what all ranks must agree on."""
         rows = (self.X.data, self.X.indices, self.X.indptr) if sp.issparse(self.X) else (self.X,)
         return {
             "X shape": list(self.X.shape),
@@ -116,7 +116,7 @@ class Problem:
 
 
 def _checksum(*arrays: npt.NDArray[Any]) -> int:
-    """CRC-32 of all values, in C order; no more than a block is copied at a time."""
+    """Return the CRC-32 of all values, in C order. At most one block is copied at a time."""
     crc = 0
     for array in arrays:
         step = max(1, _BLOCK_BYTES * len(array) // max(1, array.nbytes))

@@ -1,6 +1,10 @@
 """Linear models: what is minimised, and how.
 
-`targets` says what labels may be, `losses` has the losses with their gradients, `objective` what the master adds to
-them, `optimisers` the descent, and `spectrum` the norm of the data that step sizes depend on. Nothing here knows where
-rows come from or where gradients are computed.
+- `targets`: the kinds of labels
+- `losses`: the losses and their gradients
+- `objective`: regularisation and batches
+- `optimisers`: all optimisers by name; `first_order` and `lbfgs` implement them, `iteration` is what they share
+- `spectrum`: the norm of the data, on which step lengths depend
+
+Nothing here knows where rows come from or where gradients are computed.
 """

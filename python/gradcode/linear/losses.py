@@ -1,4 +1,4 @@
-"""The losses of a share of the rows, with their gradients and with what they score on test rows."""
+"""The losses of linear models: their values, gradients and test scores."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ Scores: TypeAlias = dict[str, float | None]
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss of linear models: what is summed over the rows, and all that depends on it.
+    """A loss of linear models, summed over rows. `LOSSES` has them all.
 
-    Sums over disjoint shares of the rows add up to the sum over all rows, which is what gradient coding needs;
-    hence no mean and no regularisation here. The losses that there are stand in `LOSSES`.
+    There is no mean and no regularisation here: gradient coding needs sums over disjoint shares of the rows that add
+    up to the sum over all rows.
 
     Attributes
     ----------
     formula : str
-        The sum, for people to read.
+        The sum, as text for reports.
     target : {"binary", "number", "classes"}
-        What the labels are: -1 and +1; finite numbers; or the classes 0, 1, ..., K-1.
+        The kind of labels: -1 and +1; finite numbers; or the classes 0, 1, ..., K-1.
     curvature : float
-        Bound of the second derivative with respect to the scores ``X @ w`` of a row.
+        Upper bound of the second derivative with respect to the scores ``X @ w`` of a row.
 
     Examples
     --------
@@ -46,7 +46,7 @@ class Loss:
     >>> round(loss, 4), gradient
     (0.6931, array([-0.5, -1. ]))
 
-    Three classes and two features, so W has the shape (2, 3):
+    With three classes and two features, W has shape (2, 3):
 
     >>> loss, gradient = LOSSES["multinomial"].value_and_gradient(np.zeros(6), np.array([[1.0, 2.0]]), np.array([2.0]))
     >>> round(loss, 4), gradient.reshape(2, 3).round(2)
@@ -61,14 +61,14 @@ class Loss:
     _scores: Callable[[Array, Array], Scores] = field(repr=False)
 
     def n_parameters(self, n_features: int, n_classes: int) -> int:
-        """Return the number of parameters, and so of elements of a gradient.
+        """Return the number of parameters, which is also the size of a gradient.
 
         Parameters
         ----------
         n_features : int
             Columns of the rows, at least 1.
         n_classes : int
-            K, at least 2 where `target` is ``"classes"``; of no account elsewhere.
+            K, at least 2 if `target` is ``"classes"``; ignored otherwise.
 
         Returns
         -------
@@ -84,17 +84,17 @@ class Loss:
         return n_features * check_int("n_classes", n_classes, 2) if self.target == "classes" else n_features
 
     def smoothness(self, spectral_norm_squared: float) -> float:
-        """Return a Lipschitz constant of the gradient; one over it is a safe rate for gradient descent.
+        """Return a Lipschitz constant L of the gradient; the rate 1/L is safe for gradient descent.
 
         Parameters
         ----------
         spectral_norm_squared : float
-            Square of the largest singular value of all rows, at least 0.
+            Square of the largest singular value of the matrix of all rows, at least 0.
 
         Examples
         --------
         >>> [loss.smoothness(8.0) for loss in LOSSES.values()]
-        [2.0, 8.0, 4.0]
+        [2.0, 4.0, 8.0]
         """
         return self.curvature * check_number("spectral_norm_squared", spectral_norm_squared, 0)
 
@@ -105,7 +105,7 @@ class Loss:
         ----------
         w : array_like, shape (n_parameters,)
             Parameters, cast to the dtype of `X`. For classes the matrix W of shape (n_features, K) in C order,
-            flattened; its size says how many classes there are.
+            flattened; K follows from its size.
         X : scipy.sparse.csr_array or ndarray, shape (n_rows, n_features)
             Rows, float32 or float64. No rows give zero and zeros.
         y : array_like, shape (n_rows,)
@@ -121,12 +121,12 @@ class Loss:
         Raises
         ------
         ValueError
-            If the shapes do not fit, or a label is none that this loss takes.
+            If the shapes do not fit, or a label is not one that this loss takes.
         """
         return self._value_and_gradient(*_checked(w, X, y, self.target))
 
     def scores(self, w: npt.ArrayLike, X: Rows, y: npt.ArrayLike) -> Scores:
-        """Return how good the parameters are on test rows, the headline first.
+        """Return test scores, the most telling one first.
 
         Parameters
         ----------
@@ -137,8 +137,8 @@ class Loss:
         -------
         dict of str to float or None
             ``auc`` (area under the ROC curve) and ``accuracy`` for binary labels, ``accuracy`` for classes,
-            ``r2`` and ``rmse`` (in the units of the labels) for numbers. None where a score is not defined:
-            all of them without rows, ``auc`` where one class is missing, ``r2`` where all labels are equal.
+            ``r2`` and ``rmse`` (in the units of the labels) for numbers. None if a score is undefined:
+            all of them without rows, ``auc`` if one class is missing, ``r2`` if all labels are equal.
 
         Raises
         ------
@@ -173,13 +173,13 @@ def _squared(w: Array, X: Rows, y: Array) -> tuple[float, Array]:
 
 
 def _multinomial(w: Array, X: Rows, y: Array) -> tuple[float, Array]:
-    scores = X @ _matrix(w, X)  # and, in the same place, all that is made of them
+    scores = X @ _matrix(w, X)  # overwritten below, to save memory
     rows, labels = np.arange(len(y)), y.astype(np.intp)
     best = scores.argmax(axis=1)
     scores -= scores[rows, best][:, np.newaxis]
     loss = -scores[rows, labels].sum(dtype=np.float64)
     np.exp(scores, out=scores)
-    # The largest term, which is 1, is left out of the sum, as it would swallow the others.
+    # Leave the largest term, 1, out of the sum: log1p adds it without rounding the others away.
     scores[rows, best] = 0
     others = scores.sum(axis=1)
     loss += np.log1p(others).sum(dtype=np.float64)
@@ -231,7 +231,7 @@ def _checked(w: npt.ArrayLike, X: Rows, y: npt.ArrayLike, target: Target) -> tup
     check_dtype("X.dtype", X.dtype)
     if X.ndim != 2:
         raise ValueError(f"X must be two-dimensional, got shape {X.shape}")
-    # One type throughout: a mixed product would convert all of X in every call.
+    # Use one type throughout: a product of mixed types would convert all of X in every call.
     w, y = np.asarray(w, dtype=X.dtype), np.asarray(y, dtype=X.dtype)
     n_rows, n_features = X.shape
     n_classes = 1
@@ -271,13 +271,6 @@ LOSSES: dict[str, Loss] = {
         _value_and_gradient=_logistic,
         _scores=_binary_scores,
     ),
-    "squared": Loss(
-        formula="sum over rows of (x.w - y)^2 / 2",
-        target="number",
-        curvature=1.0,
-        _value_and_gradient=_squared,
-        _scores=_number_scores,
-    ),
     "multinomial": Loss(
         formula="sum over rows of log(sum over k of exp(x.w_k)) - x.w_y",
         target="classes",
@@ -285,5 +278,12 @@ LOSSES: dict[str, Loss] = {
         _value_and_gradient=_multinomial,
         _scores=_class_scores,
     ),
+    "squared": Loss(
+        formula="sum over rows of (x.w - y)^2 / 2",
+        target="number",
+        curvature=1.0,
+        _value_and_gradient=_squared,
+        _scores=_number_scores,
+    ),
 }
-"""The losses by the names under which a user asks for them."""
+"""All losses, by name."""

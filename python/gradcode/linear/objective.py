@@ -1,4 +1,4 @@
-"""What is minimised: a loss of all rows, or of a batch in their place, and the term that the master adds."""
+"""The objective: the regularisation that the master adds to a loss, and the rows of a batch."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["batch_of", "regularised", "sum_of_squares"]
 def regularised(
     value: float, gradient: npt.NDArray[Any], w: npt.NDArray[Any], regularisation: float
 ) -> tuple[float, npt.NDArray[Any]]:
-    """Return value and gradient with the L2 term added, which happens once, at the master.
+    """Return value and gradient with the L2 term added. The master does this once per round.
 
     Parameters
     ----------
     value : float
         Loss, summed over all rows.
     gradient : numpy.ndarray
-        Its gradient; left as it is.
+        Its gradient; not changed.
     w : numpy.ndarray
         Parameters at which both were taken.
     regularisation : float
@@ -46,14 +46,15 @@ def regularised(
         raise ValueError(f"gradient must have the shape of w, {w.shape}, got {gradient.shape}")
     total = regularisation * w
     total += gradient
-    with np.errstate(over="ignore"):  # an infinite value is the optimiser's to report
+    with np.errstate(over="ignore"):  # the optimiser reports an infinite value
         return float(value) + regularisation / 2 * sum_of_squares(w), total
 
 
 def sum_of_squares(values: npt.NDArray[Any]) -> float:
     """Return the sum of the squares of a vector, accumulated in float64 without a copy.
 
-    In float32 ``values @ values`` loses more digits (3e-5 of ten million) than a line search can do without.
+    In float32, ``values @ values`` would lose more digits than a line search can spare: a relative error of 3e-5 for
+    ten million elements.
 
     Examples
     --------
@@ -65,10 +66,10 @@ def sum_of_squares(values: npt.NDArray[Any]) -> float:
 
 
 def batch_of(n_rows: int, size: int, seed: int, round: int, start: int, stop: int) -> npt.NDArray[np.intp]:
-    """Return which rows of start..stop are in the batch of a round.
+    """Return the rows of start..stop that are in the batch of a round.
 
-    A batch is drawn from all rows, without replacement, and from nothing but `seed` and `round`: it is the same
-    for every scheme, every number of workers and every replica. A sum over the batch, multiplied by
+    The batch is drawn from all rows, without replacement. It depends on `seed` and `round` alone, so every scheme,
+    every number of workers and every replica gets the same batch. A sum over the batch, multiplied by
     ``n_rows / size``, is an unbiased estimate of the sum over all rows.
 
     Parameters
@@ -78,19 +79,19 @@ def batch_of(n_rows: int, size: int, seed: int, round: int, start: int, stop: in
     size : int
         Rows of a batch, in 1..n_rows.
     seed, round : int
-        What the batch is drawn from, both at least 0.
+        Determine the draw, both at least 0.
     start, stop : int
-        The rows asked about, ``start`` to ``stop - 1``, within 0..n_rows.
+        The range of rows, ``start`` to ``stop - 1``, within 0..n_rows.
 
     Returns
     -------
     ndarray of intp
-        Rows in increasing order, counted from `start`; none, if the batch has no rows there.
+        Rows in increasing order, counted from `start`; empty if the batch has no rows there.
 
     Notes
     -----
-    Every call draws the whole batch. A batch of more than a fiftieth of more than 10,000 rows takes memory for
-    one integer per row of all rows.
+    Every call draws the whole batch. If that is more than a fiftieth of more than 10,000 rows, the draw needs memory
+    for one integer per row of all rows.
 
     Examples
     --------

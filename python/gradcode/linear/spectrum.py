@@ -1,4 +1,4 @@
-"""The largest singular value of the training rows, from which the smoothness of every loss follows."""
+"""The largest singular value of the training rows, which determines the smoothness of every loss."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _TOLERANCE = 1e-3
 def spectral_norm_squared(X: sp.csr_array) -> float:
     """Return the square of the largest singular value of `X`, at most 0.1 % too large.
 
-    A loss whose second derivative in the score is at most c has a gradient with Lipschitz constant c times this.
-    The iteration approaches the value from below; its tolerance is added, so that a rate of one over the constant
-    stays a safe one. Computed in float64 (for float32 rows on a copy); small arrays are done exactly.
+    If the second derivative of a loss with respect to the score is at most c, its gradient has a Lipschitz constant
+    of c times this value. The iteration approaches the value from below, so its tolerance is added: one over the
+    constant stays a safe rate. The computation is in float64 (on a copy of float32 rows), and exact for small arrays.
 
     Parameters
     ----------
@@ -29,12 +29,12 @@ def spectral_norm_squared(X: sp.csr_array) -> float:
     Returns
     -------
     float
-        Zero where `X` has no non-zero element; the same for the same `X`, to the last bit.
+        Zero if `X` has no non-zero element. The same `X` gives the same value, to the last bit.
 
     Raises
     ------
     DataError
-        If values are so large that squares overflow.
+        If values are so large that their squares would overflow.
 
     Examples
     --------
@@ -50,9 +50,9 @@ def spectral_norm_squared(X: sp.csr_array) -> float:
         raise DataError(
             f"the data's values must be at most {_MAX_VALUE:g} in size to be trained on, got {largest_value:g}"
         )
-    if 1 in X.shape:  # one singular value, and svds wants at least two
+    if 1 in X.shape:  # there is one singular value, and svds needs at least two
         return float(X.data @ X.data)
-    if X.shape[0] * X.shape[1] <= 10_000:  # the iteration would cost more than it saves
+    if X.shape[0] * X.shape[1] <= 10_000:  # the iteration would take longer
         return float(np.linalg.norm(X.toarray(), 2)) ** 2
     start = np.random.default_rng(0).standard_normal(min(X.shape))
     largest = float(svds(X, k=1, v0=start, tol=_TOLERANCE, return_singular_vectors=False)[0])

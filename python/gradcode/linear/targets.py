@@ -1,4 +1,4 @@
-"""What labels are: two classes, several, or numbers."""
+"""The kinds of labels: two classes, several classes, or numbers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Target = Literal["binary", "classes", "number"]
 
 
 def classes_fit(n_classes: int, target: Target) -> bool:
-    """Return whether `target` can have so many classes.
+    """Return whether labels of kind `target` can have this many classes.
 
     Examples
     --------
@@ -24,7 +24,7 @@ def classes_fit(n_classes: int, target: Target) -> bool:
 
 
 def label_rule(target: Target, n_classes: int) -> str:
-    """Return what labels must be, for a message.
+    """Return what labels must be, as text for a message.
 
     Examples
     --------

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcode.errors import MissingExtra
-from gradcode.rounds import PATIENCE, Cluster, Gradient, Plan, Task
-from gradcode.schemes import GradientCode, Subset
+from gradcode.rounds import PATIENCE, Cluster, Gradient, Load, RunPlan, Task
+from gradcode.schemes import GradientCode
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -29,7 +29,7 @@ def run(
     gradient: Gradient,
     *,
     gradient_size: int,
-    data: Callable[[Subset], Any] | None = None,
+    data: Load | None = None,
     dtype: npt.DTypeLike = np.float64,
     wire_dtype: Any = None,
     comm: MPI.Comm | None = None,
@@ -38,65 +38,71 @@ def run(
     configuration: Mapping[str, object] | None = None,
     goodbye_seconds: float = 60.0,
     patience: float = PATIENCE,
+    share_result: bool = False,
 ) -> Result | None:
-    """Run `main` on the master, with the workers computing gradients for it.
+    """Run `main` on the master, while the workers compute gradients for it.
 
-    Every rank calls this with the same arguments. Rank 0 becomes the master; the others become workers, those that
-    hold the same data on different hosts as far as possible.
+    Every rank calls this with the same arguments. Rank 0 becomes the master, and the others become workers. Workers
+    that hold the same data are placed on different hosts as far as possible.
 
     Parameters
     ----------
     main : callable
-        ``main(cluster)`` runs on the master only. ``cluster.gradient(params)`` is the exact sum of the gradients
+        ``main(cluster)`` runs on the master only. There ``cluster.gradient(params)`` is the exact sum of the gradients
         over all data, without waiting for stragglers (see `gradcode.rounds.Cluster`).
     scheme : GradientCode
         The scheme, for one worker fewer than there are ranks.
     gradient : callable
-        ``gradient(params, task)`` runs on the workers and returns the gradient, summed over the samples of
-        ``task.data``, as a contiguous array of shape (gradient_size,) and of `dtype`; or the pair of it and a
-        mapping of names to numbers, such as ``{"loss": value}``, which are summed in float64. Workers that hold the
-        same data must compute the same. `params` is read-only, and overwritten in the next round. Once
-        ``task.wanted()`` is False, None may be
-        returned. The attributes of `task` are those of `Task`.
+        ``gradient(params, task)`` runs on the workers. It returns the gradient, summed over the samples of
+        ``task.data``, as a contiguous array of shape (gradient_size,) and of `dtype`; or the pair of it and a mapping
+        of names to numbers, such as ``{"loss": value}``, which are summed in float64. It may return None once
+        ``task.wanted()`` is False. Workers that hold the same data must compute the same. `params` is read-only, and
+        is overwritten in the next round. See `Task` for the attributes of `task`.
     gradient_size : int
         Number of parameters, and of elements of a gradient.
     data : callable, optional
-        ``data(subset)`` runs once for each chunk on each worker that holds it, before the first round; what it
-        returns is ``task.data``. ``subset.slice(n_rows)`` are the rows to load.
+        ``data(subset)`` returns what becomes ``task.data``. It runs before the first round, once for each chunk on
+        each worker that holds it. ``subset.slice(n_rows)`` are the rows to load.
     dtype : dtype
         float32 or float64, of parameters and gradients, and of messages without `wire_dtype`.
     wire_dtype : {"float16", "bfloat16"}, optional
-        With float32: messages of 16 bits, half as long; gradients are still added up, and messages decoded, in float32.
-        bfloat16 keeps 8 bits of a number and the range of float32; float16 keeps 11, but nothing above 65504 or below
-        6e-8. A sum that comes out infinite is refused by ``cluster.gradient``.
+        Send messages of 16 bits, half as long; needs float32. Gradients are still added up, and messages decoded, in
+        float32. bfloat16 keeps 8 bits of a number and the range of float32. float16 keeps 11 bits, but nothing above
+        65504 or below 6e-8. ``cluster.gradient`` refuses a sum that comes out infinite.
     comm : MPI.Comm, optional
         Default: COMM_WORLD.
     chunks : int
-        Each subset is computed in this many parts; between two of them a worker notices that its round is over.
+        Each subset is computed in this many parts. Between two of them a worker notices that its round is over.
     seed : int
-        From which ``task.seed`` is drawn.
+        From which ``task.seed`` is made.
     configuration : mapping of str to JSON values, optional
         What else all ranks must agree on.
     goodbye_seconds : float
         How long the master waits, after `main`, for workers that are still computing.
     patience : float
-        Survivors whose condition is so bad that more than about half the digits of the messages would be lost (above
-        1e8 for float64, 1e4 for float32, 45 for float16, 16 for bfloat16) wait for others until the round has lasted
-        so many times the median, and are decoded then.
+        When survivors are decoded in bad condition, by how often a round must have lasted as long as usual. Bad is a
+        condition number above `gradcode.kernels.MessageType.condition_limit`: about half the digits of the
+        messages would be lost.
+    share_result : bool
+        Whether every rank returns what `main` returned. `main` must then return an array of shape (gradient_size,) and
+        of `dtype`, or the pair of it and a mapping of JSON values of at most 1 MiB. The master does not wait longer
+        than `goodbye_seconds` for workers to take it.
 
     Returns
     -------
     object
-        What `main` returned on the master; None on the workers.
+        What `main` returned on the master; None on the workers, unless `share_result` is True.
 
     Raises
     ------
-    ValueError
-        If the number of ranks is not ``scheme.n_workers + 1``.
+    TypeError, ValueError
+        If an argument cannot be used on this rank, or the number of ranks is not ``scheme.n_workers + 1``. With
+        `share_result`, also if the result cannot be shared.
     ConfigMismatch
         If the ranks were started with different arguments; on every rank.
     GradCodeError
-        If another rank could not start; it says which, and why.
+        If another rank could not start, saying which and why; on all others. With `share_result`, also on the workers
+        if `main` raised.
     MissingExtra
         If mpi4py or an MPI library is not installed.
     WorkerFailed
@@ -106,8 +112,24 @@ def run(
 
     from gradcode.mpi.session import run_session
 
-    plan = Plan(main, scheme, gradient, gradient_size, data, dtype, chunks, seed, goodbye_seconds, patience, wire_dtype)
-    result: Result | None = run_session(plan, configuration or {}, world if comm is None else comm)
+    def make_plan() -> RunPlan:
+        return RunPlan(
+            main=main,
+            scheme=scheme,
+            gradient=gradient,
+            gradient_size=gradient_size,
+            data=data,
+            dtype=dtype,
+            wire_dtype=wire_dtype,
+            chunks=chunks,
+            seed=seed,
+            goodbye_seconds=goodbye_seconds,
+            patience=patience,
+        )
+
+    result: Result | None = run_session(
+        make_plan, configuration or {}, world if comm is None else comm, bool(share_result)
+    )
     return result
 
 
@@ -123,7 +145,7 @@ def load_mpi() -> MPI.Intracomm:
         import mpi4py
     except ImportError:
         raise MissingExtra("running over MPI needs mpi4py", "openmpi") from None
-    # Every MPI call comes from one thread, and anything more is slower.
+    # Every MPI call comes from one thread, and a higher thread level is slower.
     mpi4py.rc.thread_level = "funneled"
     try:
         from mpi4py import MPI

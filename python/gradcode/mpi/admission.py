@@ -8,23 +8,41 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from gradcode._version import __version__
 from gradcode.mpi.wire import MASTER, VERSION
-from gradcode.rounds import Plan
+from gradcode.rounds import RunPlan
 
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-__all__ = ["admit"]
+__all__ = ["admit", "check_memory"]
 
 logger = logging.getLogger("gradcode")
 
 
-def admit(plan: Plan, configuration: Mapping[str, object], comm: MPI.Comm) -> str:
-    """Refuse what this rank cannot run; return the configuration that all ranks must have, as JSON."""
-    plan.check()
+def admit(plan: RunPlan, configuration: Mapping[str, object], comm: MPI.Comm, share_result: bool) -> str:
+    """Refuse what this rank cannot run; return the configuration that all ranks must have, as JSON.
+
+    Parameters
+    ----------
+    plan : RunPlan
+        The run.
+    configuration : mapping of str to JSON values
+        What the user wants all ranks to agree on.
+    comm : MPI.Comm
+        The ranks.
+    share_result : bool
+        Whether every rank gets the result.
+
+    Raises
+    ------
+    RuntimeError
+        If this is not the thread that initialised MPI.
+    ValueError
+        If the number of ranks does not fit the scheme.
+    MemoryError
+        At the master, if its buffers cannot fit.
+    """
     from mpi4py import MPI
 
     if not MPI.Is_thread_main():
@@ -36,17 +54,18 @@ def admit(plan: Plan, configuration: Mapping[str, object], comm: MPI.Comm) -> st
             f"got {comm.size} with n_workers={plan.scheme.n_workers}; start it with: mpirun -n {ranks}"
         )
     if comm.rank == MASTER:
-        _check_memory(plan)
+        check_memory(plan)
     return json.dumps(
         {
             **configuration,
             "scheme": repr(plan.scheme),
             "scheme fingerprint": plan.scheme.fingerprint(),
             "gradient_size": int(plan.gradient_size),
-            "dtype": np.dtype(plan.dtype).name,
-            "wire_dtype": plan.wire_name,
+            "dtype": plan.message_type.gradient.name,
+            "wire_dtype": plan.message_type.wire,
             "chunks": int(plan.chunks),
             "seed": int(plan.seed),
+            "share_result": share_result,
             "gradcode version": __version__,
             "wire version": VERSION,
         },
@@ -54,12 +73,12 @@ def admit(plan: Plan, configuration: Mapping[str, object], comm: MPI.Comm) -> st
     )
 
 
-def _check_memory(plan: Plan) -> None:
-    """Refuse what cannot fit the master's memory."""
-    # The model pool (two buffers, and one more for each worker that lags), a message from every worker, the sum.
-    scheme, size, dtype = plan.scheme, plan.gradient_size, np.dtype(plan.dtype)
-    messages = scheme.n_workers * scheme.message_size(size, dtype) * plan.message_dtype.itemsize
-    needed = 3 * size * dtype.itemsize + messages
+def check_memory(plan: RunPlan) -> None:
+    """Refuse a run whose buffers cannot fit the master's memory; log how much they take."""
+    # The model pool (two buffers, and one more for each worker that lags), the sum, and a message from every worker.
+    vectors = 3 * plan.gradient_size * plan.message_type.gradient.itemsize
+    messages = plan.scheme.n_workers * plan.message_size * plan.message_type.buffer.itemsize
+    needed = vectors + messages
     logger.info("the master's buffers take %.1f MiB", needed / 2**20)
     if "SC_PHYS_PAGES" not in os.sysconf_names:
         return

@@ -1,4 +1,4 @@
-"""Before the first round: all ranks go on together, or none does."""
+"""Agreement before the first round: all ranks go on together, or none does."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Value = TypeVar("Value")
 
 
 def gather_texts(comm: MPI.Comm, text: str) -> list[str]:
-    """Every rank's text, on every rank; a text is cut at 1 MiB."""
+    """Return the texts of all ranks, on every rank. A text is cut after 1 MiB."""
     data = np.frombuffer(text.encode(errors="backslashreplace")[:_MAX_TEXT_BYTES], np.uint8)
     sizes = np.empty(comm.size, np.int64)
     comm.Allgather(np.array([data.size], np.int64), sizes)
@@ -34,10 +34,10 @@ def gather_texts(comm: MPI.Comm, text: str) -> list[str]:
 
 
 def together(comm: MPI.Comm, step: Callable[[], Value]) -> Value:
-    """Do `step` on every rank, and go on only if it raised on none.
+    """Do `step` on every rank, and return what it returned only if it raised on no rank.
 
-    Otherwise a rank on which it raised raises that, and the others a GradCodeError that says where and what: nobody
-    waits for a rank that has left.
+    Otherwise every rank raises, so that none waits for one that has left: a rank on which `step` raised raises the
+    same, and the others raise a GradCodeError that says which rank it was, and why.
     """
     error: Exception | None = None
     value: Value | None = None
@@ -51,7 +51,7 @@ def together(comm: MPI.Comm, step: Callable[[], Value]) -> Value:
     for rank, text in enumerate(texts):
         if text:
             raise GradCodeError(f"rank {rank} cannot go on: {text}")
-    return value  # type: ignore[return-value]  # set, where nothing was raised
+    return value  # type: ignore[return-value]  # it was set, since nothing was raised
 
 
 def agree(comm: MPI.Comm, configuration: str) -> None:

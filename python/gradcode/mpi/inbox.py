@@ -1,4 +1,4 @@
-"""What comes from one worker, one piece at a time."""
+"""Receiving what one worker sends, one piece at a time."""
 
 from __future__ import annotations
 
@@ -27,31 +27,51 @@ __all__ = ["Inbox"]
 
 
 class Inbox:
-    """What comes from one worker: always one receive posted, a note or the payload that a note announced.
+    """Receives what one worker sends. One receive is always posted: for a note, or for the payload that it announced.
 
-    A receive is never cancelled and its buffer never freed while it is posted: a cancelled rendezvous corrupts a
-    healthy connection. The note's receive takes any tag, but it is posted only when no payload is due.
+    A posted receive is never cancelled, and its buffer is never freed: a cancelled rendezvous corrupts a healthy
+    connection. The receive for a note takes any tag, but it is posted only when no payload is due.
+
+    Parameters
+    ----------
+    comm : MPI.Comm
+        The communicator for data.
+    worker, rank : int
+        The worker, and its rank.
+    held : int
+        How many subsets the worker holds.
+    message : ndarray, shape (message_size,)
+        Where its messages go.
+
+    Attributes
+    ----------
+    expected : int or None
+        The round whose model the worker holds.
+    gone : bool
+        Whether the worker has said goodbye.
+    transfer_started : float
+        When the payload that is being received was announced; minus infinity if there is none.
     """
 
     def __init__(self, comm: MPI.Comm, worker: int, rank: int, held: int, message: npt.NDArray[Any]) -> None:
         self.worker = worker
         self.message = message
-        self.expected: int | None = None  # the round whose model the worker holds
+        self.expected: int | None = None
         self.gone = False
-        self.transfer_started = -math.inf  # when the payload being received was announced
+        self.transfer_started = -math.inf
         self._comm = comm
         self._rank = rank
         self._held = held
         self._note = np.empty(note_capacity(held), np.uint8)
         self._status = MPI.Status()
         self._piece = 0  # the piece that the next note must announce
-        self._header: Header | None = None  # of the payload being received
+        self._header: Header | None = None  # of the payload that is being received
         self._scalars: tuple[dict[str, float], ...] = ()
         self._traceback = np.empty(0, np.uint8)
         self._post_note()
 
     def poll(self, traffic: Traffic, up: Stopwatch) -> tuple[bool, Event | None]:
-        """Whether anything moved, and the event that is complete now, if any."""
+        """Test the posted receive; return whether anything moved, and the event that is complete now, if any."""
         if self.gone or not self._request.Test(self._status):
             return False, None
         traffic.bytes_up += self._status.Get_count(MPI.BYTE)
@@ -92,7 +112,7 @@ class Inbox:
                 up.leave()
             self.expected = None
             return Abandoned(self.worker, header.round)
-        raise ProtocolError(f"rank {self._rank} sent {header.kind.name}, which is the master's")
+        raise ProtocolError(f"rank {self._rank} sent {header.kind.name}, which only the master sends")
 
     def _payload_complete(self, header: Header, up: Stopwatch) -> Event | None:
         if self._status.Get_count(MPI.BYTE) != header.piece_length:

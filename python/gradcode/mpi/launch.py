@@ -21,21 +21,28 @@ __all__ = ["check_shared_memory", "inside_mpi", "mpirun_command", "process_sessi
 
 # Open MPI keeps a few MiB of shared memory for each rank.
 _SHARED_MEMORY_PER_RANK = 8 * 2**20
-# What launchers set for each rank: Open MPI, PMIx (also srun), MPICH and other PMI.
+# Variables that launchers set for each rank: Open MPI, PMIx (also srun), MPICH and other PMI.
 _RANK_VARIABLES = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK")
-# Ranks share the cores of one machine: threads of their own would only get in each other's way.
+# Ranks share the cores of one machine, so several threads in each would only slow them down.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def inside_mpi(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether this process is a rank that an mpirun or srun has started."""
+    """Whether mpirun or srun has started this process as a rank."""
     return any(name in environment for name in _RANK_VARIABLES)
 
 
 def mpirun_command(ranks: int, arguments: Sequence[str]) -> list[str]:
-    """Command that runs this Python with `arguments` as `ranks` ranks on this machine, more than it has cores or not.
+    """Return the command that runs this Python with `arguments` as `ranks` ranks on this machine.
 
-    Uses the MPI beside this Python, or else the first on the PATH.
+    There may be more ranks than cores. The MPI is the one installed beside this Python, or else the first on the PATH.
+
+    Parameters
+    ----------
+    ranks : int
+        How many ranks, at least 1.
+    arguments : sequence of str
+        What follows the name of the interpreter.
 
     Raises
     ------
@@ -52,7 +59,7 @@ def mpirun_command(ranks: int, arguments: Sequence[str]) -> list[str]:
 
 
 def rank_environment() -> dict[str, str]:
-    """Environment for the ranks: this one's, with one thread each unless it says otherwise."""
+    """Return the environment for the ranks: this process's, with one thread for each rank unless it says otherwise."""
     environment = dict(os.environ)
     for name in _ONE_THREAD:
         environment.setdefault(name, "1")
@@ -62,13 +69,20 @@ def rank_environment() -> dict[str, str]:
     return environment
 
 
-def check_shared_memory(ranks: int, directory: Path = Path("/dev/shm")) -> None:  # noqa: S108 - looked at only
-    """Refuse to start where MPI would die for want of shared memory.
+def check_shared_memory(ranks: int, directory: Path = Path("/dev/shm")) -> None:  # noqa: S108 - nothing is written there
+    """Refuse to start if MPI would not find enough shared memory.
+
+    Parameters
+    ----------
+    ranks : int
+        How many ranks are to start.
+    directory : Path
+        Where the system keeps shared memory.
 
     Raises
     ------
     GradCodeError
-        Saying how much there is, how much is needed and what helps.
+        If there is not enough, saying how much there is, how much is needed and what helps.
     """
     if not directory.is_dir():
         return
@@ -82,7 +96,7 @@ def check_shared_memory(ranks: int, directory: Path = Path("/dev/shm")) -> None:
 
 @contextmanager
 def process_session(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
-    """Run a command in a session of its own, with its output in a pipe; nothing of it is left afterwards."""
+    """Run a command in its own session, with its output in a pipe. Afterwards none of its processes is left."""
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -90,7 +104,7 @@ def process_session(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
         text=True,
         errors="replace",
         env=rank_environment(),
-        start_new_session=True,  # the terminal's Ctrl-C is for us alone
+        start_new_session=True,  # so that Ctrl-C in the terminal reaches only this process
     )
     try:
         yield process
@@ -110,7 +124,7 @@ def _find_mpirun() -> str | None:
 
 
 def _options(mpirun: str) -> list[str]:
-    """Open MPI must be told that more ranks than cores are welcome."""
+    """Return the options that allow more ranks than cores: Open MPI needs some."""
     version = subprocess.run(
         [mpirun, "--version"], capture_output=True, text=True, check=False, env=rank_environment()
     ).stdout
@@ -118,7 +132,7 @@ def _options(mpirun: str) -> list[str]:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """End mpirun, which ends its ranks; then whatever is left of its session."""
+    """End mpirun, which ends its ranks; then end what is left of its session."""
     if process.poll() is None:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -134,7 +148,7 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 
 def _session(session: int) -> list[int]:
-    """Living processes of a session: mpirun gives its ranks process groups of their own, but not sessions."""
+    """Return the living processes of a session: mpirun gives its ranks their own process groups, but no sessions."""
     members = []
     for entry in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):

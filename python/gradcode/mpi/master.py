@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import statistics
 import threading
 import time
 from collections import deque
@@ -28,17 +27,15 @@ from gradcode.mpi.wire import (
     piece_span,
     tag_of,
 )
-from gradcode.rounds import Event, Failed, Traffic
+from gradcode.rounds import Event, Failed, RunPlan, Traffic
 
 __all__ = ["MasterEngine"]
 
 logger = logging.getLogger("gradcode")
 
-_RECENT_ROUNDS = 25
-
 
 class _Model:
-    """A buffer of the model pool, shared by all sends of one round."""
+    """A buffer of the model pool. All sends of one round share it."""
 
     def __init__(self, size: int, dtype: np.dtype[Any]) -> None:
         self.array: npt.NDArray[Any] = np.empty(size, dtype)
@@ -50,7 +47,7 @@ class _Sending:
     """A send that MPI has not completed."""
 
     request: MPI.Request
-    started: float  # of a payload; minus infinity for a note
+    started: float  # when a payload was posted; minus infinity for a note
     then: Callable[[], None] | None  # called on completion
 
 
@@ -65,43 +62,33 @@ class MasterEngine:
         Communicators of this run alone.
     ranks : list of int
         Rank of each worker.
-    held : list of int
-        How many subsets each worker holds.
-    gradient_size, message_size : int
-        Elements of a model and of a message.
-    dtype, message_dtype : dtype
-        Of a model and of a message.
+    plan : RunPlan
+        The run.
     """
 
-    def __init__(
-        self,
-        data: MPI.Comm,
-        control: MPI.Comm,
-        ranks: list[int],
-        held: list[int],
-        gradient_size: int,
-        message_size: int,
-        dtype: np.dtype[Any],
-        message_dtype: np.dtype[Any],
-    ) -> None:
+    def __init__(self, data: MPI.Comm, control: MPI.Comm, ranks: list[int], plan: RunPlan) -> None:
         self._data = data
         self._control = control
         self._ranks = ranks
-        self._size = gradient_size
-        self._dtype = dtype
+        self._size, self._dtype = plan.gradient_size, plan.message_type.gradient
         self._inboxes = [
-            Inbox(data, worker, rank, count, np.empty(message_size, message_dtype))
-            for worker, (rank, count) in enumerate(zip(ranks, held, strict=True))
+            Inbox(
+                data,
+                worker,
+                rank,
+                held=len(plan.scheme.subsets(worker)),
+                message=np.empty(plan.message_size, plan.message_type.buffer),
+            )
+            for worker, rank in enumerate(ranks)
         ]
         self._pool: list[_Model] = []
-        self._model: _Model | None = None
+        self._model: _Model | None = None  # of the round
         self._sends: list[_Sending] = []
+        self._taking: set[int] = set()  # workers to which a model is being sent
         self._events: deque[Event] = deque()
         self._traffic = Traffic()
         self._down, self._up = Stopwatch(), Stopwatch()
-        self._round_started: float | None = None
-        self._recent: deque[float] = deque(maxlen=_RECENT_ROUNDS)
-        self._half_round = math.inf  # half the usual time of a round
+        self._answers_due = math.inf  # from when on answers to the open round may come any moment
         self._backoff = Backoff()
         self._thread = threading.get_ident()
         self._stopped = False
@@ -109,11 +96,11 @@ class MasterEngine:
     # -- the engine ------------------------------------------------------------------------------------------------
 
     def traffic(self) -> Traffic:
-        """What has crossed the wire so far."""
+        """Return what has crossed the wire so far."""
         t = self._traffic
         return Traffic(t.bytes_down, t.bytes_up, self._down.read(), self._up.read())
 
-    def model(self, params: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def load(self, params: npt.NDArray[Any], usual_seconds: float) -> None:
         """Copy `params` into a free buffer of the pool, after taking in all that arrived since the last round."""
         self._check_usable()
         while self._progress():
@@ -121,73 +108,68 @@ class MasterEngine:
         if self._model is None or self._model.pending:
             self._model = next((m for m in self._pool if not m.pending), None)
         if self._model is None:
-            # At most one send per worker is outstanding, so the pool stops growing at workers + 1.
+            # Each worker has at most one send outstanding, so the pool stops growing at workers + 1.
             self._model = _Model(self._size, self._dtype)
             self._pool.append(self._model)
             logger.debug("the model pool has %d buffers of %d bytes", len(self._pool), self._model.array.nbytes)
         np.copyto(self._model.array, params)
-        self._round_started = None
-        return self._model.array
+        self._answers_due = time.perf_counter() + 0.5 * usual_seconds
 
-    def send(self, worker: int, round: int, model: npt.NDArray[Any]) -> None:
-        """Start sending the model that `model` returned last."""
-        buffer, inbox = self._model, self._inboxes[worker]
-        assert buffer is not None and model is buffer.array
+    def send(self, worker: int, round: int) -> None:
+        """Start sending the loaded model to an idle worker."""
+        inbox = self._inboxes[worker]
+        assert self._model is not None, "no model has been loaded"
         assert inbox.expected is None, f"worker {worker} holds the model of round {inbox.expected}"
-        if self._round_started is None:
-            self._round_started = time.perf_counter()
         inbox.expected = round
-        self._send_piece(worker, round, buffer, 0)
+        self._send_piece(worker, round, self._model, 0)
 
     def close(self, round: int, workers: Iterable[int]) -> None:
         """Tell `workers` that `round` is over."""
-        if self._round_started is not None:
-            self._recent.append(time.perf_counter() - self._round_started)
-            self._half_round = 0.5 * statistics.median(self._recent)
-            self._round_started = None
+        self._answers_due = math.inf
         note = pack_note(Header(Kind.CLOSE, round))
         for worker in workers:
             self._post(self._control, note, self._ranks[worker], tag_of(round))
         self._progress()
 
     def next(self, timeout: float) -> Event | None:
-        """The next event, waiting for at most `timeout` seconds."""
+        """Return the next event; wait for it at most `timeout` seconds."""
         self._check_usable()
         deadline = time.perf_counter() + timeout
         while not self._events:
             moved = self._progress()
-            left = deadline - time.perf_counter()
+            now = time.perf_counter()
             if self._events:
                 break
-            if left <= 0:
+            if now >= deadline:
                 return None
             if not moved:
-                self._backoff.wait(transfer_started=self._youngest_transfer(), due=self._due(), at_most=left)
+                due = now >= self._answers_due
+                self._backoff.wait(transfer_started=self._youngest_transfer(), due=due, at_most=deadline - now)
         return self._events.popleft()
 
     def stop(self, timeout: float, interrupted: Callable[[], bool]) -> list[int]:
         """Tell all workers to leave, and wait until they have answered.
 
         Results under way are received and dropped; nothing is cancelled. The engine cannot be used afterwards. If
-        workers are left, it must be kept for as long as MPI runs: they may still write into its buffers.
+        workers are missing, it must be kept for as long as MPI runs, since they may still write into its buffers.
 
         Parameters
         ----------
         timeout : float
-            Seconds to wait at most.
+            How many seconds to wait at most.
         interrupted : callable
-            Where it returns True, the wait is over.
+            Ends the wait when it returns True.
 
         Returns
         -------
         list of int
-            Workers that had not answered by then.
+            Workers that have not answered.
         """
         self._stopped = True
-        note = pack_note(Header(Kind.STOP))
-        for rank in self._ranks:
-            self._post(self._data, note, rank, tag_of(0))
-            self._post(self._control, note, rank, tag_of(0))
+        for worker, rank in enumerate(self._ranks):
+            if worker not in self._taking:
+                self._post_stop(worker)
+            self._post(self._control, pack_note(Header(Kind.STOP)), rank, tag_of(0))
         deadline = time.perf_counter() + timeout
         while time.perf_counter() < deadline and not interrupted():
             if not self._progress():
@@ -203,7 +185,7 @@ class MasterEngine:
     # -- progress --------------------------------------------------------------------------------------------------
 
     def _progress(self) -> bool:
-        """Test everything once; whether anything moved."""
+        """Test all receives and sends once; return whether anything moved."""
         if threading.get_ident() != self._thread:
             raise RuntimeError("the cluster must be used in the thread in which main was called")
         moved = False
@@ -225,7 +207,7 @@ class MasterEngine:
         return moved
 
     def _send_piece(self, worker: int, round_: int, model: _Model, piece: int) -> None:
-        """Send one piece of a model; the next follows when it has left, so that no send waits behind another."""
+        """Send one piece of a model. The next one follows once it has left, so that no send waits behind another."""
         payload = model.array.view(np.uint8)
         part = payload[piece_span(payload.size, piece)]
         pieces = piece_count(payload.size)
@@ -233,32 +215,39 @@ class MasterEngine:
         rank, tag = self._ranks[worker], tag_of(round_)
         if piece == 0:
             model.pending += 1
+            self._taking.add(worker)
             self._down.enter()
 
         def left() -> None:
             if piece + 1 < pieces:
                 self._send_piece(worker, round_, model, piece + 1)
-            else:
-                model.pending -= 1
-                self._down.leave()
+                return
+            model.pending -= 1
+            self._taking.discard(worker)
+            self._down.leave()
+            if self._stopped:
+                self._post_stop(worker)
 
         self._post(self._data, pack_note(header), rank, tag)
         request = self._data.Isend([part, MPI.BYTE], rank, tag)
         self._sends.append(_Sending(request, time.perf_counter(), left))
         self._traffic.bytes_down += part.size
 
+    def _post_stop(self, worker: int) -> None:
+        """Tell a worker that no further model comes. It expects nothing else between two pieces of a model."""
+        self._post(self._data, pack_note(Header(Kind.STOP)), self._ranks[worker], tag_of(0))
+
     def _post(self, comm: MPI.Comm, note: bytes, rank: int, tag: int) -> None:
         self._sends.append(_Sending(comm.Isend([note, MPI.BYTE], rank, tag), -math.inf, None))
         self._traffic.bytes_down += len(note)
 
     def _youngest_transfer(self) -> float:
-        """When the youngest payload under way, in either direction, began; a note is not worth staying awake for."""
+        """Return when the youngest payload under way, in either direction, began. Notes are short: they do not count.
+
+        It is minus infinity if there is none.
+        """
         started = [sending.started for sending in self._sends] + [inbox.transfer_started for inbox in self._inboxes]
         return max(started)
-
-    def _due(self) -> bool:
-        """Whether the open round is past half of the usual time, so that an answer may come any moment."""
-        return self._round_started is not None and time.perf_counter() - self._round_started > self._half_round
 
     def _check_usable(self) -> None:
         if self._stopped:

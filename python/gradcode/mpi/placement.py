@@ -10,11 +10,18 @@ __all__ = ["place"]
 
 
 def place(scheme: GradientCode, hosts: Sequence[str]) -> list[int]:
-    """Rank of each worker, given the host of each rank; rank 0 is the master.
+    """Return the rank of each worker, given the host of each rank; rank 0 is the master.
 
-    mpirun fills hosts rank by rank, so neighbouring ranks share a host. Workers that hold the same data are put on
-    different hosts as far as possible, so that a slow or lost host is not a lost group: ranks, in order of their
-    hosts, are dealt out to the groups in turn.
+    mpirun fills hosts rank by rank, so neighbouring ranks share a host. If all workers that hold the same data were on
+    one host, losing it would lose that data. So the ranks, in the order of their hosts, are dealt out to the groups in
+    turn: the workers of a group are on different hosts as far as possible.
+
+    Parameters
+    ----------
+    scheme : GradientCode
+        The scheme.
+    hosts : sequence of str
+        Name of the host of each rank.
 
     Examples
     --------

@@ -6,10 +6,9 @@ import atexit
 import logging
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 from mpi4py import MPI
 
 from gradcode.errors import ProtocolError
@@ -18,44 +17,66 @@ from gradcode.mpi.agreement import agree, gather_texts, together
 from gradcode.mpi.link import Link
 from gradcode.mpi.master import MasterEngine
 from gradcode.mpi.placement import place
+from gradcode.mpi.sharing import Sharing
 from gradcode.mpi.wire import MASTER
-from gradcode.mpi.worker import serve
-from gradcode.rounds import Cluster, Interrupts, Plan
+from gradcode.rounds import Cluster, Interrupts, RunPlan, serve
 from gradcode.rounds.interrupts import ignored_signals
 
 __all__ = ["run_session"]
 
 logger = logging.getLogger("gradcode")
 
-# Engines that workers have not taken leave of: MPI may still write into their buffers, so they are never freed.
+# Engines whose workers have not answered the goodbye. MPI may still write into their buffers, so they are never freed.
 _unfinished: list[MasterEngine] = []
-# On the master, of runs that ended so: the communicator given, and the workers that have not answered the goodbye.
+# On the master, for each run that ended so: the communicator given, and the workers that have not answered.
 _missing: list[tuple[MPI.Comm, list[int]]] = []
 
 
-def run_session(plan: Plan, configuration: Mapping[str, object], comm: MPI.Comm) -> Any:
-    """See `gradcode.mpi.run`."""
+def run_session(
+    make_plan: Callable[[], RunPlan], configuration: Mapping[str, object], comm: MPI.Comm, share_result: bool
+) -> Any:
+    """Make a run, on every rank (see `gradcode.mpi.run`).
+
+    Parameters
+    ----------
+    make_plan : callable
+        Returns the plan, or raises: then all ranks end together.
+    configuration : mapping
+        What all ranks must agree on beside the plan.
+    comm : MPI.Comm
+        The ranks.
+    share_result : bool
+        Whether every rank gets the result.
+    """
     interrupts = Interrupts()
+
+    def prepare() -> tuple[RunPlan, str]:
+        plan = make_plan()
+        return plan, admit(plan, configuration, comm, share_result)
+
     with interrupts.handling() if comm.rank == MASTER else ignored_signals():
-        agree(comm, together(comm, lambda: admit(plan, configuration, comm)))
-        # All ranks are here, so whoever was late has come back.
+        plan, agreed = together(comm, prepare)
+        agree(comm, agreed)
+        # All ranks are here: workers that were missing after an earlier run have come back.
         _missing[:] = [(other, workers) for other, workers in _missing if other != comm]
-        data, control = comm.Dup(), comm.Dup()
-        for channel in (data, control):
-            channel.Set_errhandler(MPI.ERRORS_RETURN)  # errors become exceptions, here and not in MPI
+        data, control = _channel(comm), _channel(comm)
+        sharing = Sharing(_channel(comm), plan) if share_result else None
         clean = False
         try:
             ranks = place(plan.scheme, gather_texts(data, MPI.Get_processor_name()))
             if comm.rank == MASTER:
-                result, error, missing = _lead(plan, data, control, ranks, interrupts)
+                engine = MasterEngine(data, control, ranks, plan)
+                result, error, missing = _lead(plan, engine, sharing, interrupts)
                 clean = not missing
                 if missing:
+                    _unfinished.append(engine)
                     _missing.append((comm, missing))
             else:
-                serve(Link(data, control), plan, ranks.index(comm.rank))
-                result, error, clean = None, None, True
+                serve(Link(data, control, plan), plan, ranks.index(comm.rank))
+                result, error = (None, None) if sharing is None else sharing.receive()
+                clean = True
         except BaseException:
-            # Not the user's code: MPI or the protocol failed, and the other ranks would wait for ever.
+            # This is not the user's code: MPI or the protocol failed, and the other ranks would wait for ever.
             sys.stderr.write(f"gradcode: rank {comm.rank} cannot go on, ending all ranks\n{traceback.format_exc()}")
             sys.stderr.flush()
             comm.Abort(1)
@@ -68,29 +89,41 @@ def run_session(plan: Plan, configuration: Mapping[str, object], comm: MPI.Comm)
         return result
 
 
+def _channel(comm: MPI.Comm) -> MPI.Comm:
+    channel = comm.Dup()
+    channel.Set_errhandler(MPI.ERRORS_RETURN)  # errors become exceptions: MPI would end the process
+    return channel
+
+
 def _lead(
-    plan: Plan, data: MPI.Comm, control: MPI.Comm, ranks: list[int], interrupts: Interrupts
+    plan: RunPlan, engine: MasterEngine, sharing: Sharing | None, interrupts: Interrupts
 ) -> tuple[Any, BaseException | None, list[int]]:
-    """Run `main` on the master and see the workers off: what it returned, what it raised, who has not left."""
-    scheme, size, dtype = plan.scheme, plan.gradient_size, np.dtype(plan.dtype)
-    message_size = scheme.message_size(size, dtype)
-    wire = plan.wire_name or dtype.name
-    logger.info("%r: gradients of %d %s, messages of %d %s", scheme, size, dtype, message_size, wire)
-    held = [len(scheme.subsets(worker)) for worker in range(scheme.n_workers)]
-    engine = MasterEngine(data, control, ranks, held, size, message_size, dtype, plan.message_dtype)
-    cluster = Cluster(engine, scheme, size, dtype, interrupts, plan.patience, plan.wire_dtype)
+    """Run `main` on the master, share its result and say goodbye to the workers.
+
+    Return what `main` returned, what it raised, and which workers have not answered the goodbye.
+    """
+    scheme, size, types = plan.scheme, plan.gradient_size, plan.message_type
+    logger.info(
+        "%r: gradients of %d %s, messages of %d %s", scheme, size, types.gradient, plan.message_size, types.name
+    )
+    cluster = Cluster(engine, scheme, size, types, interrupts, plan.patience)
     result, error = None, None
     try:
-        with interrupts.exposed():
+        with interrupts.immediate():
             result = plan.main(cluster)
+        if sharing is not None:
+            result = sharing.send(result)
     except (ProtocolError, MPI.Exception):
         raise  # the connection itself is broken, and no goodbye would get through
     except BaseException as raised:
         error = raised
-    missing = engine.stop(plan.goodbye_seconds, interrupts.take)
+        if sharing is not None:
+            sharing.send_error(error)
+    missing = engine.stop(plan.goodbye_seconds, interrupts.consume)
     if missing:
-        _unfinished.append(engine)
         logger.warning("gradcode: workers %s have not answered the goodbye", ", ".join(map(str, missing)))
+    if sharing is not None:
+        sharing.finish(plan.goodbye_seconds, interrupts.consume)
     return result, error, missing
 
 

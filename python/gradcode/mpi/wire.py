@@ -1,8 +1,8 @@
-"""The wire format: what every message begins with, and how long messages are cut into pieces.
+"""The wire format: the header of every message, and the pieces into which long messages are cut.
 
-A message is one or more pieces. Each piece is a *note* (a 64-byte header, in the first piece of a result followed by
-its scalars) and then a payload of at most `PIECE_BYTES`. A note is small enough to be sent eagerly, so it also
-announces the payload, and the receiver checks it before it touches any memory. Everything is little-endian; nothing
+A message is one or more pieces. Each piece is a *note* and then a payload of at most `PIECE_BYTES`. A note is a header
+of 64 bytes; in the first piece of a result the scalars follow it. A note is small enough to be sent eagerly. So it
+announces the payload, and the receiver checks it before it touches any memory. Everything is little-endian, and nothing
 is ever unpickled.
 """
 
@@ -40,7 +40,7 @@ __all__ = [
 VERSION = 3
 MASTER = 0  # the master's rank
 PIECE_BYTES = 64 * 2**20
-# Each rank has at most one message under way, so a few tags are enough to tell neighbouring rounds apart.
+# Each rank has at most one message under way, so a few tags suffice to tell neighbouring rounds apart.
 TAG_RING = 4
 MAX_TRACEBACK_BYTES = 64 * 2**10
 
@@ -49,7 +49,7 @@ _HEADER = struct.Struct("<4sHHqIIQQQHHQ4x")
 _SCALAR = struct.Struct(f"<{NAME_BYTES}sIxxxxd")
 HEADER_BYTES = _HEADER.size
 
-# NumPy has no bfloat16: such messages are arrays of uint16.
+# NumPy has no bfloat16: these messages are arrays of uint16.
 _DTYPE_CODES: dict[np.dtype[Any], int] = {
     np.dtype(np.uint8): 0,
     np.dtype(np.float32): 1,
@@ -59,7 +59,7 @@ _DTYPE_CODES: dict[np.dtype[Any], int] = {
 }
 _DTYPES = {code: dtype for dtype, code in _DTYPE_CODES.items()}
 
-# Payloads are the arrays themselves.
+# Payloads are the bytes of the arrays, without any conversion.
 assert sys.byteorder == "little", "gradcode.mpi needs a little-endian machine"
 assert HEADER_BYTES == 64
 
@@ -78,7 +78,7 @@ class Kind(enum.IntEnum):
 
 
 class Header(NamedTuple):
-    """The first 64 bytes of every note."""
+    """The fields in the first 64 bytes of every note."""
 
     kind: Kind
     round: int = 0
@@ -89,31 +89,31 @@ class Header(NamedTuple):
     compute_ns: int = 0
     dtype: np.dtype[Any] = np.dtype(np.uint8)
     scalars: int = 0
-    peak_memory: int = 0  # resident bytes of the sender, 0 where unknown
+    peak_memory: int = 0  # the most bytes that the sender has held resident; 0 where unknown
 
 
 def tag_of(round_: int) -> int:
-    """MPI tag of the messages of a round."""
+    """Return the MPI tag of the messages of a round."""
     return round_ % TAG_RING
 
 
 def piece_count(length: int) -> int:
-    """Number of pieces of a payload of `length` bytes."""
+    """Return the number of pieces of a payload of `length` bytes."""
     return -(-length // PIECE_BYTES)
 
 
 def piece_span(length: int, piece: int) -> slice:
-    """Bytes of a payload of `length` bytes that are in `piece`; none if there is no such piece."""
+    """Return which bytes of a payload of `length` bytes are in `piece`: none if there is no such piece."""
     return slice(min(piece * PIECE_BYTES, length), min((piece + 1) * PIECE_BYTES, length))
 
 
 def note_capacity(held: int) -> int:
-    """Bytes of the longest note of a worker that holds `held` subsets."""
+    """Return the size in bytes of the longest note of a worker that holds `held` subsets."""
     return HEADER_BYTES + held * MAX_SCALARS * _SCALAR.size
 
 
 def pack_note(header: Header, scalars: Sequence[Mapping[str, float]] = ()) -> bytes:
-    """Bytes of a note; `scalars` has one mapping for each subset that the worker holds."""
+    """Return the bytes of a note; `scalars` has one mapping for each subset that the worker holds."""
     records = []
     for position, mapping in enumerate(scalars):
         for name, value in mapping.items():
@@ -136,12 +136,12 @@ def pack_note(header: Header, scalars: Sequence[Mapping[str, float]] = ()) -> by
 
 
 def unpack_note(note: npt.NDArray[np.uint8] | bytes, held: int = 0) -> tuple[Header, tuple[dict[str, float], ...]]:
-    """Header and scalars of a note from a worker that holds `held` subsets.
+    """Return the header and the scalars of a note from a worker that holds `held` subsets.
 
     Raises
     ------
     ProtocolError
-        Naming the field, what it must be and what it is.
+        If a field is wrong, naming the field, the rule and the value.
     """
     data = bytes(note)
     if len(data) < HEADER_BYTES:

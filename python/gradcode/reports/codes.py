@@ -1,4 +1,4 @@
-"""The figure of codes side by side: how many digits they lose, over what decoding costs."""
+"""The figure that compares codes: how accurate they are, and what decoding costs."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ _MARKERS = "os^Dv<>P"
 
 
 class CodeRecord(NamedTuple):
-    """What the figure shows of one code.
+    """One code of the figure.
 
     Attributes
     ----------
     name : str
         Its name.
     stragglers, communication : int
-        Any s workers may straggle; messages are m times shorter.
+        The code tolerates any s stragglers and makes messages m times shorter.
     operations : float
         Additions and multiplications to decode, for each element of a message.
     worst_condition : float
-        The worst condition with s missing.
+        The worst condition number with s workers missing.
     pareto : bool
-        Whether no other code is as tolerant, as short, as stable and as cheap.
+        Whether no other code is at least as good in s, m, condition and operations, and better in one of them.
     """
 
     name: str
@@ -39,7 +39,7 @@ class CodeRecord(NamedTuple):
 
 
 def draw_codes(length: int, codes: Sequence[CodeRecord], path: Path) -> None:
-    """Draw the worst condition of codes over the cost of decoding them, and write it as PNG or SVG.
+    """Draw the worst conditions of codes over the costs of decoding them.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def draw_codes(length: int, codes: Sequence[CodeRecord], path: Path) -> None:
     codes : sequence of CodeRecord
         The codes.
     path : Path
-        The file.
+        The file, PNG or SVG by its name.
 
     Raises
     ------
@@ -86,15 +86,15 @@ def draw_codes(length: int, codes: Sequence[CodeRecord], path: Path) -> None:
         axes.set_yscale("log")
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter("{x:g}")
-        axes.set_xlabel("additions and multiplications to decode, for each element of a message")
-        axes.set_ylabel("worst condition with s missing")
-        axes.set_title(f"Codes of length {length}. Filled: no other is as tolerant, as short, as stable and as cheap")
+        axes.set_xlabel("additions and multiplications to decode, per element of a message")
+        axes.set_ylabel("worst condition with s workers missing")
+        axes.set_title(f"Codes of length {length}. Filled: no other code is as good in s, m, condition and cost")
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.02), ncols=2, fontsize=8)
     save_figure(figure, path)
 
 
 def _labels(codes: Sequence[CodeRecord]) -> dict[tuple[float, float], list[str]]:
-    """Which codes lie at which point, of those that no other one beats."""
+    """Return the names of the codes at each point, of those that no other code beats."""
     labels: dict[tuple[float, float], list[str]] = {}
     for code in codes:
         if code.pareto:

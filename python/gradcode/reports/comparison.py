@@ -1,4 +1,4 @@
-"""Several runs side by side: the numbers of each, and how much faster its rounds were than those of the first."""
+"""Several runs side by side: the numbers of each, and how fast its rounds were compared to the first run."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ __all__ = [
     "show_comparison",
 ]
 
-_COLUMNS = 80  # plain text is made to fit
-# In what runs may differ and still be compared: the scheme, and where they write.
+_COLUMNS = 80  # plain text fits into this width
+# Runs are comparable if they differ only in these fields.
 _DIFFERENT = {"scheme", "code", "nodes", "prefer", "stragglers", "communication", "output"}
 
 
 class Row(NamedTuple):
-    """One run of a comparison; None where the run did not get so far.
+    """One run of a comparison. Values that it did not reach are None.
 
     Attributes
     ----------
     name : str
-        What the run is called in the comparison.
+        Name of the run in the comparison.
     scheme : str
-        Its scheme, in full.
+        Its scheme, in words.
     load, stragglers, communication, message_size
-        Of the scheme; the size of a message in numbers.
+        Properties of the scheme. The size of a message is a count of numbers.
     rounds : int
-        Rounds that were finished.
+        Number of rounds.
     median, mean, p95 : float or None
-        Seconds per round, the whole loop.
+        Seconds per round, with the step of the optimiser.
     seconds : float or None
         Training time.
     score_name : str or None
-        The first of the test scores.
+        Name of the first test score.
     score, loss : float or None
-        At the end.
+        The score and the loss at the end.
     speed : float or None
-        Mean seconds per round of the first run, over those of this one.
+        Mean seconds per round of the first run, divided by those of this run.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Row(NamedTuple):
     speed: float | None
 
 
-# Heading and text of what is shown of a row, in this order.
+# The quantities that are shown, in this order: heading, and text for a row.
 QUANTITIES: dict[str, Callable[[Row], str]] = {
     "load": lambda row: number(row.load, "g"),
     "stragglers": lambda row: number(row.stragglers, "d"),
@@ -89,18 +89,18 @@ def comparison_table(results: Mapping[str, Mapping[str, Any]]) -> list[Row]:
     Parameters
     ----------
     results : mapping of str to mapping
-        What each run is called, to what its result.json holds; at least one.
+        The content of result.json for each run, by name; at least one.
 
     Returns
     -------
     list of Row
-        One a run.
+        One row per run.
 
     Raises
     ------
     ValueError
-        If there is no run, or the runs differ in more than the scheme: in the data, the optimiser, the seed or the
-        delays, say, so that their numbers do not belong side by side.
+        If there is no run, or the runs are not comparable: they differ in more than the scheme, for example in the
+        data, the optimiser, the seed or the delays.
 
     Examples
     --------
@@ -141,7 +141,7 @@ def comparison_table(results: Mapping[str, Mapping[str, Any]]) -> list[Row]:
 
 
 def measured_on(results: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return on what the runs were measured, in a sentence or two.
+    """Return what the runs have in common, in a sentence or two: data, workers, optimiser, seed and delays.
 
     Examples
     --------
@@ -174,7 +174,7 @@ def measured_on(results: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def delays_text(result: Mapping[str, Any]) -> str:
-    """Return which straggling was injected into a run, in a sentence."""
+    """Return which delays were injected into a run, in a sentence."""
     delays = result.get("delays") or {}
     if not delays.get("seconds") or not delays.get("count"):
         return "No delay was injected."
@@ -185,7 +185,7 @@ def delays_text(result: Mapping[str, Any]) -> str:
 
 
 def headings(rows: Sequence[Row]) -> list[str]:
-    """Return the headings of `QUANTITIES`, the test score by its name and the speed by its reference."""
+    """Return the headings of `QUANTITIES`, with the name of the test score and of the run that speeds refer to."""
     scored = next((row.score_name for row in rows if row.score_name is not None), None)
     names = {
         "test": "test score" if scored is None else f"test {score_label(scored)}",
@@ -195,12 +195,12 @@ def headings(rows: Sequence[Row]) -> list[str]:
 
 
 def comparison_text(results: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return the comparison as plain text of at most 80 columns, save for long names, with one column a run.
+    """Return the comparison as plain text of at most 80 columns, except for long names, with one column per run.
 
     Parameters
     ----------
     results : mapping of str to mapping
-        As for `comparison_table`. Where the runs do not fit side by side, there are several tables.
+        As for `comparison_table`. If the runs do not fit side by side, there are several tables.
 
     Returns
     -------
@@ -250,7 +250,7 @@ def _check_comparable(results: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def _conditions(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return under what a run was made, its scheme apart."""
+    """Return the settings of a run, without those of its scheme."""
     configuration = {k: v for k, v in (result.get("configuration") or {}).items() if k not in _DIFFERENT}
     return flattened({**configuration, "data": result.get("data") or {}, "delays": result.get("delays") or {}})
 
@@ -261,14 +261,14 @@ def _pace(result: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _lines(rows: Sequence[Row]) -> list[list[str]]:
-    """Return the cells of the table on its side: a heading and then a cell for each run."""
+    """Return the lines of the table: a heading, and a cell for each run."""
     cells = [["", *(row.name for row in rows)]]
     cells += [[label, *map(text, rows)] for label, text in zip(headings(rows), QUANTITIES.values(), strict=True)]
     return cells
 
 
 def _blocks(lines: list[list[str]]) -> list[str]:
-    """Return the table as text, broken into several where it is too wide."""
+    """Return the table as text; a wide one is split into several."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     blocks, start = [], 1
     while start < len(widths):

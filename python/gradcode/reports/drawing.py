@@ -1,4 +1,4 @@
-"""The one look of all figures, whatever the user's own settings are."""
+"""The style of all figures, which does not depend on the user's own settings."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = [
     "style",
 ]
 
-# Okabe and Ito's colours, which people of all kinds of colour vision tell apart; the yellow is too pale for lines.
+# The colours of Okabe and Ito, which colour-blind readers can tell apart. Their yellow is too pale for lines.
 BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE, BLACK = (
     "#0072b2",
     "#d55e00",
@@ -42,7 +42,7 @@ BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE, BLACK = (
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE, BLACK)
 DASHES = ("-", "--", "-.", ":")
 GREY = "#d4d7da"
-WIDTH = 9.0  # inches of 72 points: the width of the report's column
+WIDTH = 9.0  # inches of 72 points: the width of the column of a report
 
 _STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -76,7 +76,7 @@ _STYLE: dict[Any, Any] = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Use this module's style alone, whatever the user's own settings are, and put those back."""
+    """Use the style of this module alone, and restore the user's own settings at the end."""
     try:
         import matplotlib
     except ImportError:
@@ -88,14 +88,14 @@ def style() -> Iterator[None]:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as SVG, or PNG if the name ends so; the same figure gives the same bytes.
+    """Write a figure as SVG, or as PNG if the name ends in .png. The same figure gives the same bytes.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
-        Drawn within `style`.
+        The figure, drawn within `style`.
     path : Path
-        The file, which is whole or not there.
+        The file. It is complete or absent.
     """
     kind = "png" if path.suffix == ".png" else "svg"
     about = {"Software": None} if kind == "png" else {"Date": None, "Creator": None}

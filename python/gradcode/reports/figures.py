@@ -1,134 +1,36 @@
-"""The figures of a run and of a comparison of runs, drawn with matplotlib; long runs are drawn in bins."""
+"""The figures of a run and of a comparison, drawn with matplotlib. Long runs are drawn in bins."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from gradcode.reports.axes import draw_band, is_wide, plain_log_axis, round_axis, scale_y, time_unit, worker_axis
+from gradcode.reports.bins import MAX_COLUMNS, MAX_POINTS, MAX_WORKERS, bands, group_size, grouped, late_shares
 from gradcode.reports.drawing import BLACK, BLUE, COLOURS, DASHES, GREEN, GREY, ORANGE, VERMILION, WIDTH, style
 from gradcode.reports.quantities import score_label
 from gradcode.reports.records import Run
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = [
-    "MAX_COLUMNS",
-    "MAX_POINTS",
-    "MAX_WORKERS",
-    "bands",
-    "comparison_figure",
-    "convergence_figure",
-    "late_shares",
-    "rounds_figure",
-    "run_figures",
-    "usage_figure",
-]
+__all__ = ["comparison_figure", "convergence_figure", "rounds_figure", "run_figures", "usage_figure"]
 
 Floats = npt.NDArray[np.float64]
 
-MAX_POINTS = 400  # bins of a line
-_DOTS = 60  # a line of this many points or fewer shows each of them
-MAX_COLUMNS = 200  # bins of the raster
-MAX_WORKERS = 64  # rows of the raster and bars; of more workers, neighbours share one
-_LOG_FROM = 5.0  # an axis is logarithmic where the values span this factor
-# --- what is drawn ----------------------------------------------------------------------------------------------------
-
-
-def bands(x: npt.ArrayLike, y: npt.ArrayLike, bins: int = MAX_POINTS) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return a line that is short enough to draw: the values themselves, or their extremes and medians in bins.
-
-    Parameters
-    ----------
-    x : array_like
-        Shape (N,), increasing.
-    y : array_like
-        Shape (N,). Points with a value that is not finite are left out.
-    bins : int, optional
-        How many points are drawn at most: of more, each bin takes equally many neighbours, but for the last, which
-        takes what is left.
-
-    Returns
-    -------
-    x, low, median, high : ndarray
-        Shape (B,), B <= `bins`, float64; the x of a bin is that of its middle point.
-
-    Examples
-    --------
-    >>> for values in bands([1, 2, 3, 4, 5, 6], [5, 9, 7, 3, 1, 2], bins=2):
-    ...     print(values)
-    [2. 5.]
-    [5. 1.]
-    [7. 2.]
-    [9. 3.]
-    """
-    values = np.asarray(y, np.float64)
-    finite = np.isfinite(values)
-    places, values = np.asarray(x, np.float64)[finite], values[finite]
-    if len(values) <= bins:
-        return places, values, values, values
-    edges = _edges(len(values), bins)
-    starts = edges[:-1]
-    middles = (starts + edges[1:] - 1) // 2
-    medians = np.array([np.median(values[a:b]) for a, b in pairwise(edges)])
-    return places[middles], np.minimum.reduceat(values, starts), medians, np.maximum.reduceat(values, starts)
-
-
-def late_shares(run: Run, columns: int = MAX_COLUMNS, rows: int = MAX_WORKERS) -> Floats:
-    """Return how often workers were late in the course of a run.
-
-    Parameters
-    ----------
-    run : Run
-        With at least one round.
-    columns, rows : int, optional
-        How many the result has at most: of more rounds or workers, each column or row takes equally many neighbours,
-        but for the last, which takes what is left.
-
-    Returns
-    -------
-    ndarray
-        Float64, of at most that shape: the share, of the column's rounds and the row's workers, that was late.
-    """
-    edges = _edges(run.n_rounds, columns)
-    shares = [run.late_share(a, b) for a, b in pairwise(edges)]
-    return _grouped(np.stack(shares, axis=1), rows)
-
-
-def _group_size(count: int, groups: int) -> int:
-    return -(-count // groups)
-
-
-def _edges(count: int, groups: int) -> npt.NDArray[np.int64]:
-    """Return where each group of neighbours starts, and where the last one ends."""
-    return np.append(np.arange(0, count, _group_size(count, groups), dtype=np.int64), count)
-
-
-def _grouped(values: Floats, groups: int) -> Floats:
-    """Return the means of neighbouring rows."""
-    edges = _edges(len(values), groups)
-    sums: Floats = np.add.reduceat(values, edges[:-1], axis=0)
-    return sums / np.diff(edges).reshape(-1, *[1] * (values.ndim - 1))
-
-
-# --- figures of one run -----------------------------------------------------------------------------------------------
-
 
 def run_figures(run: Run) -> dict[str, Figure]:
-    """Return all figures of a run: ``convergence``, ``rounds`` and ``usage``; none for a run without rounds."""
+    """Return the figures of a run, by name: ``convergence``, ``rounds`` and ``usage``; none if it has no rounds."""
     if not run.n_rounds:
         return {}
     return {"convergence": convergence_figure(run), "rounds": rounds_figure(run), "usage": usage_figure(run)}
 
 
 def convergence_figure(run: Run) -> Figure:
-    """Draw the loss, and the first of the test scores where there are any, over rounds and over training time.
+    """Draw the loss, and the first test score if there is one, over rounds and over training time.
 
     Parameters
     ----------
@@ -138,7 +40,7 @@ def convergence_figure(run: Run) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        Two panels of the loss, and below them two of the score.
+        Two panels for the loss, and two below them for the score.
 
     Raises
     ------
@@ -156,13 +58,13 @@ def convergence_figure(run: Run) -> Figure:
         figure = Figure(figsize=(WIDTH, 2.75 * n_rows + 0.1), layout="constrained")
         axes = figure.subplots(n_rows, 2, sharex="col", sharey="row", squeeze=False)
         rounds = np.arange(1, run.n_rounds + 1)
-        unit, size = _unit(float(run.seconds.sum()))
+        unit, size = time_unit(float(run.seconds.sum()))
         elapsed = np.cumsum(run.seconds) / size
         for x, column in ((rounds, 0), (elapsed, 1)):
-            _draw_band(axes[0, column], x, run.loss, BLUE)
+            draw_band(axes[0, column], x, run.loss, BLUE)
             if score is not None:
-                _draw_band(axes[1, column], x[run.test_rounds], run.test[score], GREEN)
-        _scale_y(axes[0, 0], run.loss)
+                draw_band(axes[1, column], x[run.test_rounds], run.test[score], GREEN)
+        scale_y(axes[0, 0], run.loss)
         axes[0, 0].set_ylabel("loss")
         axes[0, 0].set_title("over rounds")
         axes[0, 1].set_title("over training time")
@@ -170,13 +72,13 @@ def convergence_figure(run: Run) -> Figure:
             axes[1, 0].set_ylabel(f"test {score_label(score)}")
         axes[-1, 0].set_xlabel("round")
         axes[-1, 1].set_xlabel(f"training time ({unit})")
-        _whole_rounds(axes[-1, 0], run.n_rounds)
+        round_axis(axes[-1, 0], run.n_rounds)
         axes[-1, 1].set_xlim(left=0)
         return figure
 
 
 def rounds_figure(run: Run) -> Figure:
-    """Draw how long the rounds took and, below, who was late in them.
+    """Draw the times of the rounds and, below, which workers were late.
 
     Parameters
     ----------
@@ -186,7 +88,7 @@ def rounds_figure(run: Run) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        Two panels, one over the other, with the rounds in common.
+        Two panels, one above the other, over the same rounds.
 
     Raises
     ------
@@ -205,16 +107,16 @@ def rounds_figure(run: Run) -> Figure:
         heights = (2.3, max(0.35, min(3.6, 0.2 * n_rows)))
         figure = Figure(figsize=(WIDTH, sum(heights) + 1.0), layout="constrained")
         top, below = figure.subplots(2, 1, sharex=True, height_ratios=heights)
-        unit, size = _unit(float(np.median(run.seconds)))
+        unit, size = time_unit(float(np.median(run.seconds)))
         seconds = run.seconds / size
-        _draw_band(top, np.arange(1, run.n_rounds + 1), seconds, BLUE)
+        draw_band(top, np.arange(1, run.n_rounds + 1), seconds, BLUE)
         for name, value, dashes in (
             ("median", float(np.median(seconds)), "--"),
             ("p95", float(np.percentile(seconds, 95)), ":"),
         ):
             top.axhline(value, color=BLACK, linewidth=1.0, linestyle=dashes, label=f"{name} {value:.3g} {unit}")
         top.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0.2)
-        if not _scale_y(top, seconds):
+        if not scale_y(top, seconds):
             top.set_ylim(bottom=0)
         top.set_ylabel(f"time of a round ({unit})")
 
@@ -227,25 +129,25 @@ def rounds_figure(run: Run) -> Figure:
             vmax=1,
             aspect="auto",
             interpolation="none",
-            # The last column may stand for fewer rounds; what is too wide of it is beyond the axis.
-            extent=(0.5, 0.5 + n_columns * _group_size(run.n_rounds, MAX_COLUMNS), n_rows - 0.5, -0.5),
+            # The last column may have fewer rounds than the others; the axis ends before its right edge.
+            extent=(0.5, 0.5 + n_columns * group_size(run.n_rounds, MAX_COLUMNS), n_rows - 0.5, -0.5),
         )
         below.grid(visible=False)
         below.set_title("late" if every else "share of rounds late")
-        _worker_axis(below.yaxis, run.n_workers, n_rows)
+        worker_axis(below.yaxis, run.n_workers, n_rows)
         below.set_ylabel("worker")
         below.set_xlabel("round")
         if not every:
             bar = figure.colorbar(image, ax=below, pad=0.01, fraction=0.03, aspect=heights[1] / 0.12)
             bar.set_ticks([0, 0.5, 1], labels=["0 %", "50 %", "100 %"])
             bar.outline.set_visible(False)
-        _whole_rounds(below, run.n_rounds)
+        round_axis(below, run.n_rounds)
         below.set_xlim(0.5, run.n_rounds + 0.5)
         return figure
 
 
 def usage_figure(run: Run) -> Figure:
-    """Draw for each worker in which share of the rounds it was used, answered unneeded, or was late.
+    """Draw, for each worker, the shares of rounds in which it was used, not needed, and late.
 
     Parameters
     ----------
@@ -255,7 +157,7 @@ def usage_figure(run: Run) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        One panel of stacked bars; beyond 64 workers neighbours share a bar.
+        One panel of stacked bars. With more than 64 workers, neighbours share a bar.
 
     Raises
     ------
@@ -269,7 +171,7 @@ def usage_figure(run: Run) -> Figure:
         from matplotlib.figure import Figure
 
         used, late = (
-            _grouped(counts / run.n_rounds * 100, MAX_WORKERS) for counts in (run.used_rounds, run.late_rounds)
+            grouped(counts / run.n_rounds * 100, MAX_WORKERS) for counts in (run.used_rounds, run.late_rounds)
         )
         figure = Figure(figsize=(WIDTH, 2.7), layout="constrained")
         axes = figure.subplots()
@@ -282,37 +184,34 @@ def usage_figure(run: Run) -> Figure:
             axes.bar(np.arange(len(used)), share, 0.8, base, color=colour, label=label)
             base = base + share
         axes.grid(visible=False, axis="x")
-        _worker_axis(axes.xaxis, run.n_workers, len(used))
+        worker_axis(axes.xaxis, run.n_workers, len(used))
         axes.set_xlabel("worker")
         axes.set_ylabel("share of rounds (%)")
         axes.set_ylim(0, 100)
-        room = max(0.0, 6 - len(used)) / 2  # so that one worker is a bar and not a wall
+        room = max(0.0, 6 - len(used)) / 2  # so that the bars of a few workers are not too wide
         axes.set_xlim(-0.6 - room, len(used) - 0.4 + room)
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
         return figure
 
 
-# --- figure of several runs -------------------------------------------------------------------------------------------
-
-
 def comparison_figure(runs: Mapping[str, Run]) -> Figure:
-    """Draw the loss of several runs over training time, and how their rounds' times are distributed.
+    """Draw the loss of several runs over training time, and the distributions of the times of their rounds.
 
     Parameters
     ----------
     runs : mapping of str to Run
-        Name of a run to the run, of which those without rounds are left out; at least one has rounds.
+        The runs by name. Those without rounds are left out; at least one must have rounds.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Two panels with one line a run in each. On the right, a line's height is the share of rounds that took
-        at most so long.
+        Two panels, with one line per run in each. On the right, the height of a line is the share of rounds that took
+        at most that time.
 
     Raises
     ------
     ValueError
-        If there is no run with a round.
+        If no run has a round.
     MissingExtra
         If matplotlib is not installed.
     """
@@ -324,8 +223,8 @@ def comparison_figure(runs: Mapping[str, Run]) -> Figure:
 
         figure = Figure(figsize=(WIDTH, 3.7), layout="constrained")
         left, right = figure.subplots(1, 2)
-        unit, size = _unit(max(float(run.seconds.sum()) for run in drawn.values()))
-        round_unit, round_size = _unit(min(float(np.median(run.seconds)) for run in drawn.values()))
+        unit, size = time_unit(max(float(run.seconds.sum()) for run in drawn.values()))
+        round_unit, round_size = time_unit(min(float(np.median(run.seconds)) for run in drawn.values()))
         for index, (name, run) in enumerate(drawn.items()):
             colour = COLOURS[index % len(COLOURS)]
             dashes = DASHES[index % len(DASHES)]
@@ -335,24 +234,24 @@ def comparison_figure(runs: Mapping[str, Run]) -> Figure:
                 left.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
             times, share = _distribution(run.seconds / round_size)
             right.plot(times, share * 100, dashes, color=colour, drawstyle="steps-post")
-        _scale_y(left, np.concatenate([run.loss for run in drawn.values()]))
+        scale_y(left, np.concatenate([run.loss for run in drawn.values()]))
         totals = np.array([run.seconds.sum() for run in drawn.values()]) / size
-        if _is_wide(totals):  # otherwise the fast runs would be a stroke at the left edge
+        if is_wide(totals):  # otherwise the fast runs would be squeezed to the left edge
             left.set_xscale("log")
             firsts = np.array([run.seconds[0] for run in drawn.values()]) / size
-            _plain_log(left.xaxis, np.concatenate([firsts, totals]))
+            plain_log_axis(left.xaxis, np.concatenate([firsts, totals]))
         else:
             left.set_xlim(left=0)
         left.set_title("loss over training time")
         left.set_ylabel("loss")
         left.set_xlabel(f"training time ({unit})")
         everything = np.concatenate([run.seconds for run in drawn.values()]) / round_size
-        if _is_wide(everything):
+        if is_wide(everything):
             right.set_xscale("log")
-            _plain_log(right.xaxis, everything)
+            plain_log_axis(right.xaxis, everything)
         else:
             right.set_xlim(left=0)
-        right.set_title("rounds that took at most so long")
+        right.set_title("rounds that took at most this time")
         right.set_ylabel("share of rounds (%)")
         right.set_xlabel(f"time of a round ({round_unit})")
         right.set_ylim(0, 101)
@@ -361,7 +260,7 @@ def comparison_figure(runs: Mapping[str, Run]) -> Figure:
 
 
 def _distribution(values: Floats) -> tuple[Floats, Floats]:
-    """Return the steps of the empirical distribution, or as many of its quantiles as are drawn."""
+    """Return the steps of the empirical distribution; of a long run, only some of them."""
     values = np.sort(values)
     share = np.arange(1, len(values) + 1) / len(values)
     if len(values) > MAX_POINTS:
@@ -370,76 +269,6 @@ def _distribution(values: Floats) -> tuple[Floats, Floats]:
     return np.concatenate([values[:1], values]), np.concatenate([[0.0], share])
 
 
-# --- drawing ----------------------------------------------------------------------------------------------------------
-
-
-class _Unit(NamedTuple):
-    name: str
-    seconds: float
-
-
-def _unit(seconds: float) -> _Unit:
-    """Return the unit in which a time is best given."""
-    for unit in (_Unit("h", 3600.0), _Unit("min", 60.0), _Unit("s", 1.0), _Unit("ms", 1e-3)):
-        if seconds >= (2 if unit.seconds > 1 else 1) * unit.seconds:
-            return unit
-    return _Unit("ms", 1e-3)
-
-
 def _check_rounds(run: Run) -> None:
     if not run.n_rounds:
         raise ValueError("run must have at least 1 round, got 0")
-
-
-def _draw_band(axes: Axes, x: npt.NDArray[Any], y: Floats, colour: str) -> None:
-    n_points = np.isfinite(y).sum()
-    x, low, median, high = bands(x, y)
-    axes.plot(x, median, color=colour, marker="o" if len(x) <= _DOTS else "")
-    if len(x) < n_points:
-        axes.fill_between(x, low, high, color=colour, alpha=0.25, linewidth=0)
-
-
-def _is_wide(values: Floats) -> bool:
-    values = values[np.isfinite(values)]
-    return bool(len(values)) and bool(values.min() > 0 and values.max() >= _LOG_FROM * values.min())
-
-
-def _scale_y(axes: Axes, values: Floats) -> bool:
-    """Make the axis logarithmic if that is how the values are best read, and return whether it is."""
-    if not _is_wide(values):
-        return False
-    axes.set_yscale("log")
-    _plain_log(axes.yaxis, values)
-    return True
-
-
-def _plain_log(axis: Any, values: Floats) -> None:
-    """Label a logarithmic axis with plain numbers, and between the decades where there are few of them."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    values = values[np.isfinite(values)]
-    few = math.log10(values.max() / values.min()) < 2.5
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=30) if few else LogLocator(numticks=8))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.10g}" if value < 1e5 else f"{value:.0e}"))
-    axis.set_minor_formatter(NullFormatter())
-
-
-def _whole_rounds(axes: Axes, n_rounds: int) -> None:
-    """Have the rounds on the horizontal axis, which are whole numbers."""
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
-
-    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    if n_rounds == 1:
-        axes.set_xlim(0.5, 1.5)
-
-
-def _worker_axis(axis: Any, n_workers: int, n_rows: int) -> None:
-    """Number the workers from 0; where neighbours share a row, it has the number of the first."""
-    from matplotlib.ticker import FuncFormatter
-
-    size = _group_size(n_workers, n_rows)
-    step = max(1, -(-n_rows // 16))
-    step = step if step in (1, 2) else -(-step // 4) * 4
-    axis.set_ticks(range(0, n_rows, step))
-    axis.set_major_formatter(FuncFormatter(lambda row, _: str(round(row) * size)))

@@ -1,85 +1,65 @@
-"""The report of a run, and of a comparison of runs, each as one HTML file that needs no script and no network."""
+"""The reports of a run and of a comparison: HTML files without scripts that need no network."""
 
 from __future__ import annotations
 
-import io
 import math
 import os
-import re
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
-from xml.etree import ElementTree
 
 from gradcode._files import replacing
 from gradcode.errors import MissingExtra
+from gradcode.reports.bins import MAX_COLUMNS, MAX_POINTS, MAX_WORKERS
 from gradcode.reports.comparison import QUANTITIES, comparison_table, delays_text, headings, measured_on
-from gradcode.reports.drawing import save_figure
-from gradcode.reports.figures import (
-    MAX_COLUMNS,
-    MAX_POINTS,
-    MAX_WORKERS,
-    comparison_figure,
-    run_figures,
-)
+from gradcode.reports.figures import comparison_figure, run_figures
+from gradcode.reports.inline import inline_figure
 from gradcode.reports.quantities import byte_count, count, duration, flattened, number, score, score_label
 from gradcode.reports.records import Run, read_run
-from gradcode.reports.terminal import how_it_ended
+from gradcode.reports.summary import how_it_ended
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-__all__ = ["check_installed", "write_comparison", "write_report", "write_report_of"]
-
-_SVG = "http://www.w3.org/2000/svg"
-_XLINK = "http://www.w3.org/1999/xlink"
+__all__ = ["write_comparison", "write_report", "write_report_of"]
 
 
-def check_installed() -> None:
-    """Check that reports can be written, so that this is known before training starts.
-
-    Raises
-    ------
-    MissingExtra
-        If matplotlib or jinja2 is not installed.
-    """
+def _check_installed() -> None:
+    """Raise MissingExtra if matplotlib or jinja2 is not installed."""
     for name in ("matplotlib", "jinja2"):
         if find_spec(name) is None:
             raise MissingExtra(f"reports need {name}", "train")
 
 
 def write_report(directory: str | Path) -> Path:
-    """Write report.html, and its figures as SVG files in figures/, into the output directory of a run.
+    """Write report.html and its figures, in figures/, into the output directory of a run.
 
     Parameters
     ----------
     directory : str or Path
-        Where `gradcode train --output` wrote result.json and rounds.jsonl.
+        The output directory of `gradcode train`, with result.json and rounds.jsonl.
 
     Returns
     -------
     Path
-        Of report.html, which is whole or not there.
+        report.html, which is complete or absent.
 
     Raises
     ------
     DataError
-        Naming the file and what is wrong with it, if there is no run in the directory.
+        If there is no run in the directory. The message names the file and what is wrong.
     MissingExtra
         If matplotlib or jinja2 is not installed.
     """
-    check_installed()
+    _check_installed()
     return write_report_of(read_run(directory))
 
 
 def write_report_of(run: Run) -> Path:
-    """Write the report of a run that has been read, into its directory; as `write_report`."""
-    check_installed()
+    """Write the report of a run that has been read already; see `write_report`."""
+    _check_installed()
     result = run.result
     captions = _captions(run)
-    figures = [_place(figure, name, run.directory, captions[name]) for name, figure in run_figures(run).items()]
+    figures = [inline_figure(figure, name, run.directory, captions[name]) for name, figure in run_figures(run).items()]
     configuration = result.get("configuration") or {}
     return _write(
         run.directory / "report.html",
@@ -109,41 +89,41 @@ def write_report_of(run: Run) -> Path:
 
 
 def write_comparison(directory: str | Path, runs: Mapping[str, Run]) -> Path:
-    """Write comparison.html, and its figure as figures/comparison.svg, into a directory.
+    """Write comparison.html and its figure, figures/comparison.svg, into a directory.
 
     Parameters
     ----------
     directory : str or Path
-        Is there already. Reports of the runs are linked to, by their way from here, where they exist.
+        An existing directory. The page links to the reports of the runs, if they exist, by relative paths.
     runs : mapping of str to Run
-        Name of a run to the run; the first is what the others' speed is compared with.
+        The runs by name. Speeds are relative to the first.
 
     Returns
     -------
     Path
-        Of comparison.html, which is whole or not there.
+        comparison.html, which is complete or absent.
 
     Raises
     ------
     ValueError
-        If there is no run, or the runs cannot be compared; see `gradcode.reports.comparison.comparison_table`.
+        If there is no run, or the runs are not comparable; see `gradcode.reports.comparison.comparison_table`.
     MissingExtra
         If matplotlib or jinja2 is not installed.
     """
-    check_installed()
+    _check_installed()
     directory = Path(directory)
     results = {name: run.result for name, run in runs.items()}
     rows = comparison_table(results)
     caption = (
-        "Left, the loss over training time: a run further to the left took less time to the same loss. Right, the "
-        "share of rounds that took at most so long: a line that rises further to the left is faster, and a long way "
-        "to the top is a tail of slow rounds."
+        "Left: the loss over training time. The further left a line, the faster the run reached the same loss. Right: "
+        "the share of rounds that took at most a given time. The further left a line, the faster the rounds; a line "
+        "that takes long to reach the top has a tail of slow rounds."
     )
     drawn = any(run.n_rounds for run in runs.values())
     return _write(
         directory / "comparison.html",
         "comparison.html",
-        title=f"{count(len(runs), 'scheme')} compared on {rows_data(results)}",
+        title=f"{count(len(runs), 'scheme')} compared on {_data_name(results)}",
         measured_on=measured_on(results),
         runs=[
             {
@@ -158,14 +138,14 @@ def write_comparison(directory: str | Path, runs: Mapping[str, Run]) -> Path:
             (label, [text(row) for row in rows])
             for label, text in zip(headings(rows), QUANTITIES.values(), strict=True)
         ],
-        explanation=f"Times are of whole rounds, the optimiser's step included. The last line is the mean time of "
-        f"a round of {rows[0].name} over that of the run: above 1 is faster.",
-        figures=[_place(comparison_figure(runs), "comparison", directory, caption)] if drawn else [],
+        explanation="Times are for whole rounds, with the step of the optimiser. The last line is the mean time of a "
+        f"round of {rows[0].name}, divided by that of the run: above 1, the run is faster.",
+        figures=[inline_figure(comparison_figure(runs), "comparison", directory, caption)] if drawn else [],
     )
 
 
-def rows_data(results: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return the name of the data that the runs have in common."""
+def _data_name(results: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the name of the data, which all runs share."""
     return str((next(iter(results.values())).get("data") or {}).get("name", "unknown data"))
 
 
@@ -190,14 +170,14 @@ def _link(directory: Path, report: Path) -> str | None:
 
 
 def _captions(run: Run) -> dict[str, str]:
-    """Return how each figure is to be read."""
+    """Return the captions of the figures, which explain how to read them."""
     neighbours = (
-        " There are many workers: neighbours share a row, which has the number of the first."
+        " Because there are many workers, neighbours share a row, which has the number of the first."
         if run.n_workers > MAX_WORKERS
         else ""
     )
     line = (
-        " The run is long: a line is the median, and the band about it the range, of neighbouring rounds."
+        " Because the run is long, lines are medians of neighbouring rounds, and bands are their ranges."
         if run.n_rounds > MAX_POINTS
         else ""
     )
@@ -205,89 +185,13 @@ def _captions(run: Run) -> dict[str, str]:
     score = next(iter(run.test), None)
     what = "The loss" if score is None else f"The loss (above) and the test {score_label(score)} (below)"
     return {
-        "convergence": f"{what} over rounds and over the time that they took; what waiting costs shows on the right "
-        f"only.{line}",
-        "rounds": "Above, the time of each round; below, the workers that had not answered when the sum of the "
-        f"round was decoded: the master did not wait for them.{line}{columns}{neighbours}",
-        "usage": "The share of the rounds in which a worker's answer was used, in which it had answered but was not "
+        "convergence": f"{what}, over rounds on the left and over training time on the right. Only the right shows the "
+        f"cost of waiting.{line}",
+        "rounds": "Above: the time of each round. Below: the late workers. They had not answered when the gradient was "
+        f"decoded, and the master did not wait for them.{line}{columns}{neighbours}",
+        "usage": "For each worker, the shares of rounds in which its answer was used, in which its answer was not "
         f"needed, and in which it was late.{neighbours.replace('row', 'bar')}",
     }
-
-
-# --- figures ----------------------------------------------------------------------------------------------------------
-
-
-class _Placed(NamedTuple):
-    """A figure as the page has it."""
-
-    svg: Any  # markup, safe as it is
-    caption: str
-
-
-def _place(figure: Figure, name: str, directory: Path, caption: str) -> _Placed:
-    """Write a figure to its file, and return it for a page."""
-    from markupsafe import Markup
-
-    path = directory / "figures" / f"{name}.svg"
-    path.parent.mkdir(exist_ok=True)
-    save_figure(figure, path)
-    return _Placed(Markup(inlined(path.read_bytes(), name, caption)), caption)  # noqa: S704 - our own drawing
-
-
-def inlined(svg: bytes, name: str, description: str) -> str:
-    """Return one of our SVG files as an element of a page, on which there may be others.
-
-    Parameters
-    ----------
-    svg : bytes
-        What `gradcode.reports.drawing.save_figure` wrote.
-    name : str
-        Goes before all ids, so that those of several figures differ.
-    description : str
-        For those who hear the page.
-
-    Returns
-    -------
-    str
-        Only the element: without declaration, metadata and style sheet, which would hold for the whole page.
-    """
-    root = ElementTree.fromstring(svg)  # noqa: S314 - our own drawing
-    for parent in list(root.iter()):
-        for child in list(parent):
-            if child.tag in (f"{{{_SVG}}}metadata", f"{{{_SVG}}}style"):
-                parent.remove(child)
-    used = {match for element in root.iter() for match in _references(element)}
-    for element in root.iter():
-        if (own := element.attrib.pop("id", None)) in used:
-            element.set("id", f"{name}-{own}")
-        if (target := element.attrib.pop(f"{{{_XLINK}}}href", None)) is not None:
-            element.set("href", f"#{name}-{target[1:]}" if target.startswith("#") else target)
-        for key, value in element.items():
-            if "url(#" in value:
-                element.set(key, value.replace("url(#", f"url(#{name}-"))
-    for key in ("width", "height", "version"):
-        root.attrib.pop(key, None)
-    root.attrib |= {
-        "role": "img",
-        "aria-label": description,
-        "stroke-linejoin": "round",  # what the style sheet had said
-        "stroke-linecap": "butt",
-    }
-    ElementTree.register_namespace("", _SVG)
-    text = io.StringIO()
-    ElementTree.ElementTree(root).write(text, encoding="unicode")
-    return text.getvalue()
-
-
-def _references(element: ElementTree.Element) -> Iterator[str]:
-    target = element.get(f"{{{_XLINK}}}href", "")
-    if target.startswith("#"):
-        yield target[1:]
-    for value in element.attrib.values():
-        yield from re.findall(r"url\(#([^)]*)\)", value)
-
-
-# --- numbers ----------------------------------------------------------------------------------------------------------
 
 
 class _Number(NamedTuple):
@@ -329,7 +233,7 @@ def _headline(run: Run) -> Iterator[_Number]:
 
 
 def _worker_memory(run: Run) -> list[int | None] | None:
-    """Return the peak memory of each worker, or None where it is of none of them known."""
+    """Return the peak memory of each worker, or None if it is not known for any of them."""
     sizes = (run.result.get("memory") or {}).get("workers") or []
     return sizes if len(sizes) == run.n_workers and any(size is not None for size in sizes) else None
 

@@ -1,4 +1,4 @@
-"""Numbers as people read them, on the terminal and in reports."""
+"""Numbers as text, for the terminal and for reports."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SCORE_LABELS = {"auc": "AUC", "accuracy": "accuracy", "r2": "R2", "rmse": "RMSE
 
 
 def count(value: int, noun: str) -> str:
-    """Return a number of things.
+    """Return a number with its noun.
 
     Examples
     --------
@@ -22,12 +22,12 @@ def count(value: int, noun: str) -> str:
 
 
 def number(value: float | None, form: str) -> str:
-    """Return `value` in the given format, or a dash where there is none."""
+    """Return `value` in the given format, or a dash for None."""
     return "-" if value is None else format(value, form)
 
 
 def duration(seconds: float | None) -> str:
-    """Return three significant digits or so, in the unit that suits, or a dash where there is nothing to show.
+    """Return a time with about three digits, in a suitable unit, or a dash for None.
 
     Examples
     --------
@@ -44,7 +44,7 @@ def duration(seconds: float | None) -> str:
 
 
 def byte_count(value: float | None) -> str:
-    """Return a number of bytes in decimal units, or a dash where there is none.
+    """Return a number of bytes in decimal units, or a dash for None.
 
     Examples
     --------
@@ -57,7 +57,7 @@ def byte_count(value: float | None) -> str:
 
 
 def score_label(name: str) -> str:
-    """Return what people call the test score that the records call `name`.
+    """Return the label of the test score that the records call `name`.
 
     Examples
     --------
@@ -68,12 +68,12 @@ def score_label(name: str) -> str:
 
 
 def score(name: str, value: float | None) -> str:
-    """Return a test score: four decimals where it is a share, six digits where it has the units of the labels."""
+    """Return a test score: six digits if it has the units of the labels, otherwise four decimals."""
     return number(value, ".6g" if name == "rmse" else ".4f")
 
 
 def flattened(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return nested settings with one name each.
+    """Return nested settings as one level, with dotted names.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def flattened(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _scaled(value: float, units: Iterable[tuple[float, str]], smallest: float) -> str:
-    """Return `value` in the first unit that it reaches; the last one, of size `smallest`, takes the rest."""
+    """Return `value` in the first unit that it reaches, or else in the last, whose size is `smallest`."""
     size, unit = next((size, unit) for size, unit in units if abs(value) >= size)
     scaled = value / (size or smallest)
     return f"{scaled:.0f} {unit}" if scaled >= 100 or scaled == 0 else f"{scaled:.1f} {unit}"

@@ -1,4 +1,4 @@
-"""Reading back what a run has kept in its output directory."""
+"""Reading the output directory of a run."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ _MAX_RESULT = 2**28
 
 @dataclass(frozen=True)
 class Run:
-    """One training run, as its output directory tells it; R rounds of n workers.
+    """One training run of R rounds with n workers, read from its output directory.
 
     Attributes
     ----------
     directory : Path
         The output directory.
     result : dict
-        What result.json holds.
+        The content of result.json.
     loss : ndarray
-        Shape (R,), float64: the objective where the gradient of the round was taken.
+        Shape (R,), float64: the objective at the parameters of the round.
     seconds : ndarray
-        Shape (R,), float64: how long the round took, the optimiser's step included.
+        Shape (R,), float64: time of the round, with the step of the optimiser.
     late : ndarray
-        Shape (R, ceil(n / 8)), uint8: bit w % 8 of byte w // 8 says whether the round ended without worker w.
+        Shape (R, ceil(n / 8)), uint8: bit w % 8 of byte w // 8 is set if worker w was late.
     used_rounds, late_rounds : ndarray
-        Shape (n,), int64: in how many rounds a worker's answer was decoded from, and in how many it was late. In
-        the others it had answered and was not needed.
+        Shape (n,), int64: the number of rounds in which the answer of a worker was used, and in which it was late. In
+        the other rounds its answer was not needed.
     compute_seconds : ndarray
-        Shape (n,), float64: the mean over the rounds in which the worker was used; NaN where there were none.
+        Shape (n,), float64: the mean over the rounds in which a worker was used; NaN if there were none.
     test_rounds : ndarray
-        Shape (T,), int64: index of the rounds in which the test rows were scored.
+        Shape (T,), int64: the rounds in which the test rows were scored.
     test : dict of str to ndarray
-        Name of a score to its values, shape (T,), float64; NaN where it was not defined.
+        The values of each score, shape (T,), float64; NaN if it was undefined.
     """
 
     directory: Path
@@ -73,7 +73,7 @@ class Run:
         return len(self.loss)
 
     def late_share(self, start: int, stop: int) -> Floats:
-        """Return for each worker the share of the rounds start..stop-1 in which it was late.
+        """Return, for each worker, the share of the rounds start..stop-1 in which it was late.
 
         Parameters
         ----------
@@ -93,23 +93,23 @@ class Run:
 def read_run(directory: str | Path) -> Run:
     """Read result.json and rounds.jsonl of an output directory.
 
-    The rounds are read a line at a time, so that a run of a million rounds takes tens of megabytes. A last line that
-    was torn, because the run was killed while it wrote, is dropped.
+    Rounds are read line by line, so a run of a million rounds needs only tens of megabytes. An incomplete last line is
+    dropped: the run was killed while it wrote it.
 
     Parameters
     ----------
     directory : str or Path
-        Where `gradcode train --output` wrote.
+        The output directory of `gradcode train`.
 
     Returns
     -------
     Run
-        What was kept.
+        The run.
 
     Raises
     ------
     DataError
-        Naming the file, the line where it applies, and the rule, if a file is missing or is not what a run writes.
+        If a file is missing or is not as a run writes it. The message names the file, the line and the rule.
     """
     directory = Path(directory)
     result = _read_result(directory / "result.json")
@@ -143,7 +143,7 @@ def _read_result(path: Path) -> dict[str, Any]:
 
 
 def _records(path: Path) -> Iterator[tuple[int, Any]]:
-    """Yield the number of each line, from 1, and what it holds."""
+    """Yield each line: its number, from 1, and its content."""
     try:
         with path.open("rb") as lines:
             line_number = 0
@@ -155,7 +155,7 @@ def _records(path: Path) -> Iterator[tuple[int, Any]]:
                     record = json.loads(line)
                 except (ValueError, RecursionError) as error:
                     if not line.endswith(b"\n"):
-                        return  # torn: only the last line can lack its end
+                        return  # the last line is incomplete
                     raise DataError(f"{path}:{line_number}: must be JSON: {error}") from None
                 yield line_number, record
     except OSError as error:
@@ -163,7 +163,7 @@ def _records(path: Path) -> Iterator[tuple[int, Any]]:
 
 
 class _Columns:
-    """The rounds, gathered column by column; `append` raises ValueError with what is wrong with a round."""
+    """Collects the rounds in columns; `append` raises ValueError if a round is not as it should be."""
 
     def __init__(self, n_workers: int) -> None:
         self._n = n_workers

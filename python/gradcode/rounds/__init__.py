@@ -1,37 +1,41 @@
-"""The coded round: a pure state machine, the seam to an engine, and what master and workers do on either side of it."""
+"""The coded rounds: a pure state machine, what master and workers do, and the seam to what carries models and messages.
 
-from gradcode.rounds.cluster import PATIENCE, Cluster, RoundRecord
+An engine implements `Engine` at the master and `WorkerLink` at each worker. `Cluster` and `serve` do the rest.
+"""
+
+from gradcode.rounds.cluster import PATIENCE, Cluster
 from gradcode.rounds.engine import Abandoned, Arrived, Engine, Event, Failed, Joined, Traffic
 from gradcode.rounds.interrupts import Interrupts
-from gradcode.rounds.machine import Action, Arrival, Close, Count, Discard, Finish, Rounds, Send
-from gradcode.rounds.plan import Plan
+from gradcode.rounds.machine import Action, Close, Count, Rounds, Send
+from gradcode.rounds.plan import RunPlan
+from gradcode.rounds.records import RoundRecord
 from gradcode.rounds.share import Share
 from gradcode.rounds.task import Gradient, Load, Task, task_seed
+from gradcode.rounds.worker import WorkerLink, serve
 
 __all__ = [
     "PATIENCE",
     "Abandoned",
     "Action",
-    "Arrival",
     "Arrived",
     "Close",
     "Cluster",
     "Count",
-    "Discard",
     "Engine",
     "Event",
     "Failed",
-    "Finish",
     "Gradient",
     "Interrupts",
     "Joined",
     "Load",
-    "Plan",
     "RoundRecord",
     "Rounds",
+    "RunPlan",
     "Send",
     "Share",
     "Task",
     "Traffic",
+    "WorkerLink",
+    "serve",
     "task_seed",
 ]

@@ -1,9 +1,9 @@
-"""The seam between the round and whatever carries models and messages."""
+"""The master's side of the seam between the rounds and what carries models and messages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy.typing as npt
@@ -22,9 +22,20 @@ class Joined:
 class Arrived:
     """A worker's message has arrived in full.
 
-    `message` is the engine's buffer: it is valid until the worker is sent the next model. `scalars` has one mapping
-    of name to value for each subset that the worker holds. `peak_memory` is what the worker's process has held resident
-    at most, in bytes; 0 where there is no such number.
+    Attributes
+    ----------
+    worker : int
+        Who sent it.
+    round : int
+        The round whose model the worker answered.
+    message : ndarray
+        The engine's buffer. It stays valid until the worker is sent the next model.
+    scalars : tuple of mapping
+        For each subset that the worker holds, the numbers reported beside its gradient, by name.
+    compute_seconds : float
+        How long the worker computed, by its own clock.
+    peak_memory : int
+        The most bytes that the worker's process has held resident; 0 where this is unknown.
     """
 
     worker: int
@@ -37,7 +48,7 @@ class Arrived:
 
 @dataclass(frozen=True)
 class Abandoned:
-    """A worker has stopped work on a round that it learnt to be over."""
+    """A worker has stopped work on a round because it learnt that the round is over."""
 
     worker: int
     round: int
@@ -69,10 +80,10 @@ class Traffic:
     bytes_down: int = 0
     bytes_up: int = 0
     seconds_down: float = 0.0
-    seconds_up: float = field(default=0.0)
+    seconds_up: float = 0.0
 
     def since(self, earlier: Traffic) -> Traffic:
-        """The difference to an earlier reading."""
+        """Return the difference to an earlier reading."""
         return Traffic(
             self.bytes_down - earlier.bytes_down,
             self.bytes_up - earlier.bytes_up,
@@ -82,19 +93,27 @@ class Traffic:
 
 
 class Engine(Protocol):
-    """Carries models to workers and messages back; knows nothing of codes or rounds."""
+    """Carries models to workers and messages back. It knows nothing of codes, and does not decide when a round ends."""
 
     def traffic(self) -> Traffic:
-        """What has crossed the wire so far (a reading of its own, not updated later)."""
+        """Return what has crossed the wire so far, as a reading that later traffic does not change."""
 
-    def model(self, params: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """A copy of `params` to send, left alone until the last `send` of it is done and `model` is called again."""
+    def load(self, params: npt.NDArray[Any], usual_seconds: float) -> None:
+        """Copy the model of the next round, for `send`.
 
-    def send(self, worker: int, round: int, model: npt.NDArray[Any]) -> None:
-        """Start sending `model` to an idle worker."""
+        Parameters
+        ----------
+        params : ndarray, shape (gradient_size,)
+            The parameters. The caller's array is free on return.
+        usual_seconds : float
+            How long a round usually lasts; infinity while no round has ended.
+        """
+
+    def send(self, worker: int, round: int) -> None:
+        """Start sending the loaded model to an idle worker, as the model of `round`."""
 
     def close(self, round: int, workers: Iterable[int]) -> None:
-        """Round `round` is over: tell `workers`, who are busy with it."""
+        """Tell `workers`, which are busy with `round`, that it is over."""
 
     def next(self, timeout: float) -> Event | None:
-        """The next thing that happened, waiting for at most `timeout` seconds; None if nothing did."""
+        """Return the next event; wait for it at most `timeout` seconds, and return None if nothing happens."""

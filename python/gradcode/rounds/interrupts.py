@@ -15,60 +15,60 @@ _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP
 
 
 class Interrupts:
-    """Turns SIGINT, SIGTERM and SIGHUP into KeyboardInterrupt, but never inside code that must not be torn.
+    """Turns SIGINT, SIGTERM and SIGHUP into KeyboardInterrupt, but never inside code that must run to its end.
 
-    Without `handling`, nothing is ever interrupted through it.
+    Signals are handled only inside ``with interrupts.handling():``.
     """
 
     def __init__(self) -> None:
         self._pending = False
-        self._sheltered = 0
+        self._deferring = 0
 
-    def take(self) -> bool:
-        """Whether a signal has come in the shelter since the last time this was asked."""
+    def consume(self) -> bool:
+        """Return whether a deferred signal is pending, and clear it."""
         was, self._pending = self._pending, False
         return was
 
-    def note(self) -> None:
-        """Give back what was taken, for somebody else to take."""
+    def put_back(self) -> None:
+        """Make a signal pending (again), so that the next `consume` returns True."""
         self._pending = True
 
     @contextmanager
-    def shelter(self) -> Iterator[None]:
-        """In here a signal is only noted, for `take`; may be nested."""
-        self._sheltered += 1
+    def deferred(self) -> Iterator[None]:
+        """Keep signals pending for `consume` inside this block. Blocks may be nested."""
+        self._deferring += 1
         try:
             yield
         finally:
-            self._sheltered -= 1
+            self._deferring -= 1
 
     @contextmanager
-    def exposed(self) -> Iterator[None]:
-        """In here, inside a shelter, a signal raises KeyboardInterrupt again."""
-        sheltered, self._sheltered = self._sheltered, 0
+    def immediate(self) -> Iterator[None]:
+        """Raise KeyboardInterrupt at once inside this block, even where it stands inside `deferred`."""
+        deferring, self._deferring = self._deferring, 0
         try:
             yield
         finally:
-            self._sheltered = sheltered
+            self._deferring = deferring
 
     @contextmanager
     def handling(self) -> Iterator[None]:
-        """Handle the signals, in a shelter; one that nobody took is raised afterwards."""
+        """Handle the signals, deferred at first; at the end, raise KeyboardInterrupt if one was not consumed."""
 
-        def note(signum: int, frame: FrameType | None) -> None:
-            if not self._sheltered:
+        def handle(signum: int, frame: FrameType | None) -> None:
+            if not self._deferring:
                 raise KeyboardInterrupt
             self._pending = True
 
-        with _handlers(note), self.shelter():
+        with _handlers(handle), self.deferred():
             yield
-        if self.take():
+        if self.consume():
             raise KeyboardInterrupt
 
 
 @contextmanager
 def ignored_signals() -> Iterator[None]:
-    """Leave the signals to the master, which ends all ranks in order."""
+    """Ignore the signals on a worker: the master handles them, and ends all ranks in order."""
     with _handlers(signal.SIG_IGN):
         yield
 

@@ -1,10 +1,13 @@
-"""The round as a pure state machine: events in, actions out; no clock, no messages, no arrays.
+"""The rounds as a pure state machine: events in, actions out; no clock, no messages, no arrays.
 
-A worker is absent until it has joined, then idle or busy with one round. At the start of a round the idle workers
-are sent the model; a busy one is left alone, for it never holds two models. A result of the open round counts; a
-late result or an abandonment only makes its worker idle, and if a round is open the worker gets the current model
-at once. The round ends at its first decodable moment with a condition that leaves enough digits, or when it is told
-to settle for less, and the workers still busy with it are told, once.
+A worker is absent until it has joined. Then it is idle, or busy with one round.
+
+- At the start of a round every idle worker is sent the model. Busy workers are left alone: no worker ever holds two
+  models.
+- A result of the open round counts. A result of an earlier round does not; neither does an abandoned one. In both
+  cases the worker becomes idle, and if a round is open it gets the current model at once.
+- The round ends as soon as the sum is decodable in good condition, or when the caller accepts any condition. The
+  workers that are still busy with it are told so, once.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from dataclasses import dataclass
 from gradcode.errors import ProtocolError
 from gradcode.schemes import Survivors
 
-__all__ = ["Action", "Arrival", "Close", "Count", "Discard", "Finish", "Rounds", "Send"]
+__all__ = ["Action", "Close", "Count", "Rounds", "Send"]
 
 
 @dataclass(frozen=True)
@@ -27,43 +30,20 @@ class Send:
 
 @dataclass(frozen=True)
 class Count:
-    """The message of `worker` belongs to the open round: use it."""
+    """Use the message of `worker`: it belongs to the open round."""
 
     worker: int
-
-
-@dataclass(frozen=True)
-class Discard:
-    """The message of `worker` belongs to a round that is over: do not use it."""
-
-    worker: int
-
-
-@dataclass(frozen=True)
-class Finish:
-    """The round is decodable: its sum is the one of the messages counted."""
-
-    round: int
 
 
 @dataclass(frozen=True)
 class Close:
-    """Tell these workers, busy with `round`, that it is over."""
+    """Tell these workers, which are busy with `round`, that it is over."""
 
     round: int
     workers: tuple[int, ...]
 
 
-Action = Send | Count | Discard | Finish | Close
-
-
-@dataclass(frozen=True)
-class Arrival:
-    """What `worker` answered to the model of `round`: a result, or that it abandoned its work."""
-
-    worker: int
-    round: int
-    abandoned: bool = False
+Action = Send | Count | Close
 
 
 class Rounds:
@@ -74,12 +54,13 @@ class Rounds:
     n_workers : int
         Number of workers n.
     survivors : Survivors
-        Decides when a round is decodable; the machine resets it and adds to it.
+        The account of who has answered. The machine owns it: it resets the account when a round opens, adds every
+        worker that counts, and ends the round when the account is ready.
 
     Attributes
     ----------
     round : int
-        The number of the last round opened; -1 before the first.
+        Number of the last round opened; -1 before the first.
     is_open : bool
         Whether that round is still open.
 
@@ -92,12 +73,12 @@ class Rounds:
     ([], [])
     >>> machine.open()
     [Send(worker=0, round=0), Send(worker=1, round=0)]
-    >>> machine.arrive(Arrival(worker=1, round=0))
-    [Count(worker=1), Finish(round=0), Close(round=0, workers=(0,))]
+    >>> machine.arrive(worker=1, round=0)
+    [Count(worker=1), Close(round=0, workers=(0,))]
     >>> machine.open()  # worker 0 is still busy
     [Send(worker=1, round=1)]
-    >>> machine.arrive(Arrival(worker=0, round=0))
-    [Discard(worker=0), Send(worker=0, round=1)]
+    >>> machine.arrive(worker=0, round=0)  # too late to count
+    [Send(worker=0, round=1)]
     """
 
     def __init__(self, n_workers: int, survivors: Survivors) -> None:
@@ -109,7 +90,7 @@ class Rounds:
 
     @property
     def busy(self) -> tuple[int, ...]:
-        """Workers at work, for whatever round."""
+        """Workers that compute for any round."""
         return tuple(worker for worker, round_ in enumerate(self._busy) if round_ is not None)
 
     @property
@@ -117,12 +98,23 @@ class Rounds:
         """Workers that have not joined yet."""
         return tuple(worker for worker, joined in enumerate(self._joined) if not joined)
 
+    @property
+    def late(self) -> tuple[int, ...]:
+        """Workers that have not answered the last round opened."""
+        answered = self._survivors.answered
+        return tuple(worker for worker in range(len(self._busy)) if worker not in answered)
+
+    @property
+    def is_decodable(self) -> bool:
+        """Whether the open round can be decoded now, if in a worse condition than the account's limit."""
+        return self.is_open and self._survivors.decodable
+
     def join(self, worker: int) -> list[Action]:
-        """`worker` has loaded its data and can take a model."""
+        """Take in that `worker` has loaded its data and can take a model."""
         if self._joined[worker]:
             raise ProtocolError(f"worker {worker} joined twice")
         self._joined[worker] = True
-        return [self._send(worker)] if self.is_open else []
+        return self._send_if_open(worker)
 
     def open(self) -> list[Action]:
         """Start the next round."""
@@ -134,34 +126,42 @@ class Rounds:
         workers = range(len(self._busy))
         return [self._send(worker) for worker in workers if self._joined[worker] and self._busy[worker] is None]
 
-    def arrive(self, arrival: Arrival) -> list[Action]:
-        """A worker answered."""
-        worker, current = arrival.worker, self._busy[arrival.worker]
-        if current is None or arrival.round != current:
-            holds = "holds no model" if current is None else f"holds that of round {current}"
-            raise ProtocolError(f"worker {worker} answered round {arrival.round}, but {holds}")
-        of_open_round = self.is_open and arrival.round == self.round
-        if arrival.abandoned and of_open_round:
-            raise ProtocolError(f"worker {worker} abandoned round {arrival.round}, which is open")
+    def arrive(self, worker: int, round: int) -> list[Action]:
+        """Take in that the message of `worker` for `round` has arrived."""
+        self._check_busy(worker, round)
         self._busy[worker] = None
-        if not of_open_round:
-            actions: list[Action] = [] if arrival.abandoned else [Discard(worker)]
-            return [*actions, self._send(worker)] if self.is_open else actions
-        decodable = self._survivors.add(worker)
-        return [Count(worker), Finish(self.round), self._close()] if decodable else [Count(worker)]
+        if not self._is_current(round):
+            return self._send_if_open(worker)
+        ready = self._survivors.add(worker)
+        return [Count(worker), self._close()] if ready else [Count(worker)]
 
-    @property
-    def could_settle(self) -> bool:
-        """Whether the open round could be decoded now, but waits for a better condition."""
-        return self.is_open and self._survivors.decodable
+    def abandon(self, worker: int, round: int) -> list[Action]:
+        """Take in that `worker` has given up `round`, which is over."""
+        self._check_busy(worker, round)
+        if self._is_current(round):
+            raise ProtocolError(f"worker {worker} abandoned round {round}, which is open")
+        self._busy[worker] = None
+        return self._send_if_open(worker)
 
-    def settle(self) -> list[Action]:
-        """End the open round with what has arrived, if that can be decoded: a better condition has not come."""
-        return [Finish(self.round), self._close()] if self.could_settle and self._survivors.settle() else []
+    def accept_any_condition(self) -> list[Action]:
+        """End the open round with the messages that have arrived, if they can be decoded at all."""
+        return [self._close()] if self.is_decodable and self._survivors.accept_any_condition() else []
 
     def cancel(self) -> list[Action]:
         """Give up the open round without a result."""
         return [self._close()] if self.is_open else []
+
+    def _is_current(self, round_: int) -> bool:
+        return self.is_open and round_ == self.round
+
+    def _check_busy(self, worker: int, round_: int) -> None:
+        current = self._busy[worker]
+        if current is None or round_ != current:
+            holds = "holds no model" if current is None else f"holds that of round {current}"
+            raise ProtocolError(f"worker {worker} answered round {round_}, but {holds}")
+
+    def _send_if_open(self, worker: int) -> list[Action]:
+        return [self._send(worker)] if self.is_open else []
 
     def _send(self, worker: int) -> Send:
         self._busy[worker] = self.round
@@ -169,5 +169,5 @@ class Rounds:
 
     def _close(self) -> Close:
         self.is_open = False
-        # Whoever is busy with an older round was told when that one ended: a worker that hangs is not told for ever.
+        # Workers busy with an older round were told when that one ended. So a worker that hangs is told only once.
         return Close(self.round, tuple(w for w, round_ in enumerate(self._busy) if round_ == self.round))

@@ -1,4 +1,4 @@
-"""A worker's part of the data, and the message that it makes of it in every round."""
+"""The data that a worker holds, and the message that it computes from it in each round."""
 
 from __future__ import annotations
 
@@ -9,39 +9,40 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcode.rounds.message import Message
-from gradcode.rounds.plan import Plan
+from gradcode.rounds.plan import RunPlan
 from gradcode.rounds.task import Task
 
 __all__ = ["MAX_SCALARS", "NAME_BYTES", "Share"]
 
+# A gradient function may report so many scalars for a subset, with names of so many bytes.
 MAX_SCALARS = 16
 NAME_BYTES = 24
 
 
 class Share:
-    """A worker's subsets in chunks, with their data, and the message that it builds from them.
+    """The subsets that a worker holds, cut into chunks, with their data and the message built from their gradients.
 
     Parameters
     ----------
-    plan : Plan
-        The run; its loader is called for every chunk.
+    plan : RunPlan
+        The run. Its loader is called here, once for each chunk.
     worker : int
         Which worker this is.
 
     Attributes
     ----------
-    message : ndarray
-        What the last `compute` has built.
+    message : ndarray, shape (plan.message_size,)
+        The message that the last `compute` built.
     """
 
-    def __init__(self, plan: Plan, worker: int) -> None:
+    def __init__(self, plan: RunPlan, worker: int) -> None:
         self._plan = plan
         self._worker = worker
-        self._dtype = np.dtype(plan.dtype)
+        self._dtype = plan.message_type.gradient
         subsets = plan.scheme.subsets(worker)
         self._held = len(subsets)
         self._parts = [
-            (position, number, chunk, plan.load(chunk) if plan.load is not None else None)
+            (position, number, chunk, None if plan.data is None else plan.data(chunk))
             for position, subset in enumerate(subsets)
             for number, chunk in enumerate(subset.split(plan.chunks))
         ]
@@ -51,7 +52,28 @@ class Share:
     def compute(
         self, params: npt.NDArray[Any], round_: int, wanted: Callable[[int], bool]
     ) -> tuple[dict[str, float], ...] | None:
-        """Fill `message`; return the scalars of each subset, or None if the round ended meanwhile."""
+        """Build `message` from the gradients of all chunks.
+
+        Parameters
+        ----------
+        params : ndarray, shape (gradient_size,)
+            The parameters.
+        round_ : int
+            The round.
+        wanted : callable
+            ``wanted(round_)`` says whether the round is still open; asked before each chunk.
+
+        Returns
+        -------
+        tuple of dict or None
+            The scalars of each subset; None if the round ended meanwhile.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the gradient function returned something else than an array of the right type and shape, or scalars
+            that cannot be sent. What it raises itself passes through.
+        """
         scalars: tuple[dict[str, float], ...] = tuple({} for _ in range(self._held))
         for place, (position, number, subset, data) in enumerate(self._parts):
             if not wanted(round_):

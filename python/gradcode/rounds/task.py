@@ -1,4 +1,4 @@
-"""What the user's functions see on a worker."""
+"""What the user's functions get on a worker."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Gradient", "Load", "Outcome", "Task", "task_seed"]
 
 
 def task_seed(seed: int, round: int, subset: int, chunk: int = 0) -> int:
-    """The seed of a task: ``task.seed`` on every worker that computes this chunk of this subset in this round.
+    """Return the seed of a task: ``task.seed`` on every worker that computes this chunk of this subset in this round.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def task_seed(seed: int, round: int, subset: int, chunk: int = 0) -> int:
     subset : int
         Index of the subset.
     chunk : int
-        Which part of the subset, where it is computed in several.
+        Which chunk of the subset, from 0.
 
     Returns
     -------
@@ -45,14 +45,14 @@ def task_seed(seed: int, round: int, subset: int, chunk: int = 0) -> int:
 
 @dataclass(frozen=True)
 class Task:
-    """What a gradient function is to compute.
+    """What a gradient function has to compute.
 
     Attributes
     ----------
     data : object
-        What ``load(subset)`` returned; None where `run` was given no loader.
+        What the loader returned for `subset`; None if `run` was given no loader.
     subset : Subset
-        The share of the data, or the chunk of it, to compute the gradient over.
+        The share of the data, or the chunk of it, over which to compute the gradient.
     chunk : int
         Which chunk of the subset this is, from 0.
     worker : int
@@ -71,11 +71,11 @@ class Task:
 
     @property
     def seed(self) -> int:
-        """`task_seed` of the run's seed, the round and the subset: all workers that hold a subset draw the same."""
+        """The seed for random numbers; the same on all workers that hold the subset (see `task_seed`)."""
         return task_seed(self._run_seed, self.round, self.subset.index, self.chunk)
 
     def wanted(self) -> bool:
-        """Whether the result is still wanted; once it is not, the gradient function may return None at once."""
+        """Whether the result is still wanted. If not, the gradient function may return None at once."""
         return self._wanted(self.round)
 
 

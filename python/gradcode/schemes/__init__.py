@@ -1,4 +1,4 @@
-"""Gradient-coding schemes: who holds which data, what each worker sends, and how the sum comes back."""
+"""Gradient-coding schemes: who holds which data, what each worker sends, and how the sum is decoded."""
 
 from gradcode.schemes.base import GradientCode
 from gradcode.schemes.bounds import condition_bound

@@ -1,94 +1,42 @@
-"""What every gradient-coding scheme is: coefficients, and systems to decode."""
+"""Gradient-coding schemes: what they are, and how to encode and decode with them."""
 
 from __future__ import annotations
 
-import hashlib
-import math
-import warnings
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from gradcode import kernels
-from gradcode._validate import check_dtype, check_int, check_workers
-from gradcode.codes import Condition
-from gradcode.errors import CodeParameterError, NotDecodable, PrecisionWarning
-from gradcode.kernels.arrays import wire_of
+from gradcode._validate import check_workers
+from gradcode.errors import NotDecodable
 from gradcode.kernels.coefficients import rounded
-from gradcode.schemes.decoder import CONDITION_LIMIT, Check, Decoder
-from gradcode.schemes.stability import glance, worst_condition
-from gradcode.schemes.subset import Subset
+from gradcode.kernels.messages import MessageType, message_type
+from gradcode.schemes.custom import parts_of
+from gradcode.schemes.decoder import Check, Decoder
+from gradcode.schemes.layout import Layout
+from gradcode.schemes.precision import refuse_unstable, warn_of_survivors
 from gradcode.schemes.survivors import Survivors
-from gradcode.schemes.systems import Solver, System
 
-__all__ = ["MAX_CONDITION", "GradientCode"]
-
-# A scheme whose decoding can lose this factor is refused.
-MAX_CONDITION = 1e12
+__all__ = ["GradientCode"]
 
 
-class GradientCode(ABC):
+class GradientCode(Layout):
     """A gradient-coding scheme for n workers.
 
     The data is cut into `n_subsets` shares. Worker w computes the gradients g_j of the shares it holds, cuts each
     into m blocks g_j^(1..m), and sends one message: ``sum_j sum_u C_w[j, u] * g_j^(u)``. The sum of all gradients
-    comes back exactly from any large enough set of workers.
+    is decoded exactly from any large enough set of workers.
 
-    Attributes
-    ----------
-    n_workers : int
-        Number of workers n.
-    n_subsets : int
-        Number of shares of the data.
-    load : float
-        The largest share of the data that a worker holds, times n.
-    stragglers : int
-        Any this many workers may be missing.
-    communication : int
-        Communication reduction m: a message is an m-th of the gradient.
-    summed : bool
-        Whether a worker computes a single gradient, over one contiguous share.
-    exact : bool
-        Whether what is decoded is the sum; otherwise it is an estimate of it.
-    systems : tuple of System
-        What is decoded together; the sum is the sum over the systems.
+    The attributes `n_workers`, `n_subsets`, `load`, `stragglers`, `communication`, `summed`, `exact` and `systems` are
+    explained in `gradcode.schemes.layout.Layout`.
     """
 
-    n_workers: int
-    n_subsets: int
-    load: float
-    stragglers: int
-    communication: int
-    summed: bool = False
-    exact: bool = True
-    systems: tuple[System, ...]
-
-    @abstractmethod
-    def subsets(self, worker: int) -> tuple[Subset, ...]:
-        """Shares of the data that `worker` holds, in the order in which `encode` takes their gradients."""
-
-    @abstractmethod
-    def coefficients(self, worker: int) -> npt.NDArray[np.float64]:
-        """Encoding coefficients C_w of `worker`, shape (len(subsets(worker)), m), read-only."""
-
-    def message_size(self, gradient_size: int, dtype: npt.DTypeLike = np.float64) -> int:
-        """Number of elements L of a message: ⌈l/m⌉, rounded up to 64 bytes when a block is 64 KiB or more.
-
-        Parameters
-        ----------
-        gradient_size : int
-            Number of elements l of a gradient.
-        dtype : dtype
-            float32 or float64.
-        """
-        return kernels.message_size(gradient_size, self.communication, dtype)
+    name = "GradientCode"  # in `repr`, for schemes without a class of their own
 
     def encode(self, worker: int, gradients: Any, out: Any = None, *, wire_dtype: Any = None) -> Any:
-        """Message of `worker`.
+        """Encode the message of `worker`.
 
         Parameters
         ----------
@@ -96,12 +44,12 @@ class GradientCode(ABC):
             In 0..n_workers-1.
         gradients : array, shape (l,), or list or tuple of them
             If the scheme is `summed`, the gradient over the worker's share; otherwise the gradients over
-            ``subsets(worker)``, in that order. float32 or float64, contiguous; never copied. NumPy arrays, or any
-            others that `gradcode.kernels.encode` takes.
+            ``subsets(worker)``, in that order. float32 or float64, contiguous; never copied. NumPy arrays, or others
+            that `gradcode.kernels.encode` takes.
         out : array, shape (message_size(l, dtype),), optional
-            Where to put the message; must not overlap the gradients.
+            Where the message goes; must not overlap the gradients.
         wire_dtype : {None, "float16", "bfloat16"}, optional
-            Type of a message of 16 bits, from float32 gradients; `out` is then of
+            Type of a message of 16 bits, from float32 gradients; `out` then has the type
             ``gradcode.kernels.message_dtype("float32", wire_dtype)``. By default that of the gradients.
 
         Returns
@@ -130,7 +78,7 @@ class GradientCode(ABC):
         wire_dtype: Any = None,
         num_threads: int | None = None,
     ) -> kernels.EncodePlan:
-        """Prepare the messages of `worker`: ``plan.encode(gradients, out)`` has everything but NumPy buffers settled.
+        """Prepare the messages of `worker`, so that ``plan.encode(gradients, out)`` checks only its NumPy buffers.
 
         Parameters
         ----------
@@ -143,12 +91,12 @@ class GradientCode(ABC):
         wire_dtype : {None, "float16", "bfloat16"}, optional
             Type of messages of 16 bits.
         num_threads : int, optional
-            At most so many threads; by default the number of `gradcode.kernels.set_num_threads`.
+            The most threads to use; by default the number of `gradcode.kernels.set_num_threads`.
 
         Returns
         -------
         EncodePlan
-            It takes a list of the gradients over ``subsets(worker)``, or a single one without a list.
+            It takes a list of the gradients over ``subsets(worker)``, or a single gradient without a list.
 
         Examples
         --------
@@ -160,82 +108,16 @@ class GradientCode(ABC):
         True
         """
         (worker,) = check_workers("worker", [worker], self.n_workers)
-        table = ("coefficients", self.coefficients(worker))
-        return kernels.EncodePlan(*self._planned(table, gradient_size, dtype, wire_dtype), num_threads)
-
-    def encode_part(self, worker: int, position: int, gradient: Any, out: Any, *, accumulate: bool) -> None:
-        """Add one gradient to a message under way, so that no more than one gradient need be held.
-
-        The message under way has the type of the gradients; one of 16 bits is rounded from it when it is complete,
-        by ``gradcode.kernels.encode([1], message, wire_dtype=...)``.
-
-        Parameters
-        ----------
-        worker : int
-            In 0..n_workers-1.
-        position : int
-            Which of ``subsets(worker)`` the gradient belongs to. Gradients of several parts of one subset may
-            be given one after the other: their sum is what counts.
-        gradient : array, shape (l,)
-            float32 or float64, contiguous.
-        out : array, shape (message_size(l, dtype),)
-            The message under way.
-        accumulate : bool
-            False for the first part (`out` is overwritten), True for the others.
-        """
-        (worker,) = check_workers("worker", [worker], self.n_workers)
-        coefficients = self.coefficients(worker)
-        position = check_int("position", position, 0, len(coefficients) - 1)
-        if (wire := wire_of(out)) is not None:
-            raise TypeError(f"out must be of the type of the gradients, got {wire}: 16-bit messages are rounded once")
-        kernels.encode(coefficients[position : position + 1], [gradient], out, accumulate=accumulate)
-
-    @cached_property
-    def _solver(self) -> Solver:
-        return Solver(self.systems)
-
-    def survivors(self, condition_limit: float = math.inf) -> Survivors:
-        """A fresh account of who has answered in a round."""
-        return Survivors(self._solver, condition_limit)
-
-    def worst_condition(self, *, limit: int | None = None) -> Condition:
-        """By how much decoding may multiply rounding errors, over all sets of `stragglers` missing workers.
-
-        For grouped schemes it is the condition number of a group's survivors. For the others, whose messages must
-        cancel to give the sum, it is how large the weighted messages are, relative to the sum.
-
-        Parameters
-        ----------
-        limit : int, optional
-            How many sets to look at for each system. Default: as many as take about a second.
-
-        Returns
-        -------
-        Condition
-            A float that says how it is known; see `gradcode.LinearCode.worst_condition`.
-        """
-        return worst_condition(self, limit)
-
-    @cached_property
-    def _apparent_condition(self) -> Condition:
-        """The worst condition, at a glance."""
-        return self.worst_condition(limit=glance(self))
-
-    def _refuse_unstable(self, max_condition: float = MAX_CONDITION) -> None:
-        """Refuse a scheme that would leave no digits; called by constructors, so that a glance must do."""
-        worst = self._apparent_condition
-        if worst > max_condition:
-            raise CodeParameterError(
-                f"the worst condition of decoding must be at most {max_condition:.0e}, got "
-                f"{'at least ' if worst.kind == 'lower bound' else ''}{worst:.1e} for {self!r}: no digits would be left"
-            )
+        kind = message_type(dtype, wire_dtype)
+        table = rounded("coefficients", self.coefficients(worker), kind.gradient)
+        return kernels.EncodePlan(table, *self._sizes(gradient_size, kind), num_threads)
 
     def is_decodable(self, workers: Iterable[int]) -> bool:
-        """Whether the sum can be recovered from the messages of `workers`."""
+        """Whether the sum can be decoded from the messages of `workers`."""
         return self._answered(check_workers("workers", workers, self.n_workers)).decodable
 
     def _answered(self, workers: Iterable[int]) -> Survivors:
-        """The account of a round in which these have answered."""
+        """Return the account of a round in which these workers have answered."""
         survivors = self.survivors()
         for worker in workers:
             survivors.add(worker)
@@ -281,7 +163,7 @@ class GradientCode(ABC):
         wire_dtype: Any = None,
         num_threads: int | None = None,
     ) -> kernels.DecodePlan:
-        """Prepare decoding from `workers`: ``plan.decode(messages, out)`` has everything but NumPy buffers settled.
+        """Prepare decoding from `workers`, so that ``plan.decode(messages, out)`` checks only its NumPy buffers.
 
         Parameters
         ----------
@@ -294,12 +176,7 @@ class GradientCode(ABC):
         wire_dtype : {None, "float16", "bfloat16"}, optional
             Type of messages of 16 bits.
         num_threads : int, optional
-            At most so many threads; by default the number of `gradcode.kernels.set_num_threads`.
-
-        Returns
-        -------
-        DecodePlan
-            Of the weights that `weights` gives.
+            The most threads to use; by default the number of `gradcode.kernels.set_num_threads`.
 
         Raises
         ------
@@ -321,27 +198,16 @@ class GradientCode(ABC):
         True
         """
         workers = check_workers("workers", workers, self.n_workers)
-        account = self._answered(workers)
-        plan = kernels.DecodePlan(
-            *self._planned(("weights", self._weights(account, workers)), gradient_size, dtype, wire_dtype), num_threads
-        )
+        account, kind = self._answered(workers), message_type(dtype, wire_dtype)
+        table = rounded("weights", self._weights(account, workers), kind.gradient)
+        plan = kernels.DecodePlan(table, *self._sizes(gradient_size, kind), num_threads)
         condition = max(account.solution(index).condition for index in range(len(self.systems)))
-        if condition > (limit := CONDITION_LIMIT[plan.message_dtype]):
-            warnings.warn(
-                f"decoding from workers {sorted(workers)} can lose {math.log10(condition):.1f} digits of messages of "
-                f"{wire_dtype or plan.dtype.name}: its condition is {condition:.1e}, above {limit:.2g}",
-                PrecisionWarning,
-                stacklevel=2,
-            )
+        warn_of_survivors(workers, condition, kind)
         return plan
 
-    def _planned(
-        self, table: tuple[str, npt.NDArray[np.float64]], gradient_size: int, dtype: npt.DTypeLike, wire_dtype: Any
-    ) -> tuple[npt.NDArray[Any], int, int, np.dtype[Any], np.dtype[Any]]:
-        """Return the arguments of a plan; `table` comes with its name."""
-        message_size, message_dtype = self.message_size(gradient_size, dtype), kernels.message_dtype(dtype, wire_dtype)
-        checked = check_dtype("dtype", dtype)
-        return rounded(*table, checked), gradient_size, message_size, checked, message_dtype
+    def _sizes(self, gradient_size: int, kind: MessageType) -> tuple[int, int, np.dtype[Any], np.dtype[Any]]:
+        """Return the arguments of a plan that follow its table."""
+        return gradient_size, self.message_size(gradient_size, kind.gradient), kind.gradient, kind.buffer
 
     def decoder(
         self,
@@ -351,8 +217,9 @@ class GradientCode(ABC):
         wire_dtype: Any = None,
         check: Check | None = None,
         replica_error: float = 0.0,
+        survivors: Survivors | None = None,
     ) -> Decoder:
-        """A decoder for gradients of `gradient_size` elements of `dtype` (float32 or float64).
+        """Make a decoder for gradients of `gradient_size` elements of `dtype` (float32 or float64).
 
         Parameters
         ----------
@@ -361,35 +228,44 @@ class GradientCode(ABC):
         dtype : dtype
             Of messages and sum.
         wire_dtype : {None, "float16", "bfloat16"}, optional
-            Type of messages of 16 bits, where the sum is float32. Survivors whose condition number is above 45
-            (float16) or 16 (bfloat16) then count as ready only when all have answered, or after `Decoder.settle`.
+            Type of messages of 16 bits, where the sum is float32.
         check : {"projection"}, optional
             Look for corrupted messages; see `gradcode.Decoder`.
         replica_error : float
             With `check`: how far, relatively, gradients that should be the same may differ between workers.
+        survivors : Survivors, optional
+            An account of the survivors that somebody else keeps; see `gradcode.Decoder`.
 
         Warns
         -----
         PrecisionWarning
-            If messages of 32 or 16 bits may lose more than half their digits in the worst case, or there is nothing to
-            check.
+            If messages of 32 or 16 bits may lose more than half their digits in the worst case, or `check` has nothing
+            to compare.
         """
-        return Decoder(self, gradient_size, dtype, wire_dtype=wire_dtype, check=check, replica_error=replica_error)
+        return Decoder(
+            self,
+            gradient_size,
+            dtype,
+            wire_dtype=wire_dtype,
+            check=check,
+            replica_error=replica_error,
+            survivors=survivors,
+        )
 
     @staticmethod
     def from_coefficients(
         coefficients: npt.ArrayLike, *, stragglers: int | None = None, name: str = "GradientCode"
     ) -> GradientCode:
-        """A scheme of your own, given by what every worker sends.
+        """Make a scheme of your own from what every worker sends.
 
         Parameters
         ----------
         coefficients : array_like, shape (n, k, m) or (n, k)
-            Worker w sends ``sum_j sum_u coefficients[w, j, u] * g_j^(u)`` of the k subsets' gradients, cut into m
-            blocks each, and holds the subsets of which a coefficient is not zero; these are equal shares of the data.
+            Worker w sends ``sum_j sum_u coefficients[w, j, u] * g_j^(u)``, where the gradients of the k subsets are cut
+            into m blocks each. It holds the subsets with a non-zero coefficient. All subsets are equal shares.
         stragglers : int, optional
-            Any so many workers may be missing. Default: found, exactly where the sets of workers can be counted in a
-            few seconds, otherwise as far as that goes. If given it is checked so far.
+            How many workers may be missing, whichever they are. By default it is found, as far as a few seconds allow
+            to look at all sets of workers. A number that is given is checked as far as that.
         name : str
             What `repr` calls the scheme.
 
@@ -408,14 +284,13 @@ class GradientCode(ABC):
         >>> scheme.weights([0, 1]).round(12)
         array([[ 2., -1.]])
         """
-        from gradcode.schemes.tabulated import from_coefficients
+        scheme = GradientCode(*parts_of(coefficients, stragglers))
+        scheme.name = name
+        refuse_unstable(scheme)
+        return scheme
 
-        return from_coefficients(coefficients, stragglers=stragglers, name=name)
-
-    def fingerprint(self) -> str:
-        """Hash of everything that workers and master must agree on, the same in every process."""
-        digest = hashlib.sha256()
-        for worker in range(self.n_workers):
-            digest.update(repr(self.subsets(worker)).encode())
-            digest.update(self.coefficients(worker).tobytes())
-        return digest.hexdigest()
+    def __repr__(self) -> str:
+        return (
+            f"{self.name}({self.n_workers}, load={self.load:g}, stragglers={self.stragglers}, "
+            f"communication={self.communication})"
+        )

@@ -1,4 +1,4 @@
-"""What theory promises of random schemes: bounds on their worst condition that hold with a given probability."""
+"""Bounds on the worst condition of random schemes, which hold with a given probability."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def condition_bound(scheme: GradientCode, probability: float) -> float:
     Parameters
     ----------
     scheme : GradientCode
-        `Grouped` with `gradcode.codes.gaussian` codes, or `YeAbbe` with nodes "gaussian". What is bounded is the
-        condition number of the matrices inverted, over draws of the seed.
+        `Grouped` with `gradcode.codes.gaussian` codes, or `YeAbbe` with nodes "gaussian". The bound is for the
+        condition numbers of the matrices that are inverted, over draws of the seed.
     probability : float
         Above 0, at most 1.
 
@@ -66,11 +66,12 @@ def condition_bound(scheme: GradientCode, probability: float) -> float:
         matrices = [(size, count) for size, count in ((n - s, math.comb(n, s)), (n - d, n)) if size > 1]
     else:
         raise CodeParameterError(
-            f"scheme must be made of Gaussian matrices, got {scheme!r}; scheme.worst_condition() is what it has"
+            f"scheme must be made of Gaussian matrices, got {scheme!r}; "
+            "scheme.worst_condition() gives its own worst condition"
         )
     if not matrices:
         return 1.0
-    # The theorem is for t >= m: the bound is, as there is at least one matrix of each size.
+    # The theorem holds for t >= m, and so large is the bound: there is at least one matrix of each size.
     return sum(_CHEN_DONGARRA * size * count for size, count in matrices) / probability
 
 

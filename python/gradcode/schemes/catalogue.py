@@ -1,4 +1,4 @@
-"""Codes side by side: what each tolerates and saves, what decoding costs, and how many digits it loses."""
+"""Codes side by side: what each tolerates, saves, costs and loses in digits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ class Entry(NamedTuple):
     row : Row
         The code, its tolerance and its conditions.
     additions, multiplications : float
-        For each element of a message, with as many missing as always may be, and decoded from the fewest messages.
+        For each element of a message, with as many workers missing as the code tolerates, decoded from the fewest
+        messages.
     pareto : bool
         Whether no other code with as many stragglers and as short messages has both a smaller worst condition and
         cheaper decoding.
@@ -37,7 +38,7 @@ class Entry(NamedTuple):
 
 
 def catalogue(length: int, names: Sequence[str] | None = None, seed: int = 0) -> list[Entry]:
-    """All codes of a length, with those marked that no other one beats.
+    """List all codes of a length, and mark those that no other code beats.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ def catalogue(length: int, names: Sequence[str] | None = None, seed: int = 0) ->
     names : sequence of str, optional
         Which of `gradcode.codes.names.NAMES`. Default: all.
     seed : int
-        Of random codes.
+        Seed of random codes.
 
     Examples
     --------

@@ -1,12 +1,13 @@
-"""Looking for messages that contradict the others of their group: silent corruption, found by surplus messages.
+"""Finding messages that contradict the others of their group: surplus messages reveal silent corruption.
 
-With r survivors of a system of rank p the r − p vectors N that the survivors' columns map to zero also map their
-messages to zero, up to rounding: N·X = 0, messages in the rows of X. Instead of the whole product, N·(X·v) is looked
-at, for a random vector v of ±1 that nobody can know before: one pass over the messages, 1/m of the work of decoding.
-What one worker has added shows along that worker's column of N, so from two surplus messages on it can be told who.
+A system of rank p has r survivors. The r − p vectors N that are orthogonal to the survivors' columns are orthogonal to
+their messages, too, up to rounding: N·X = 0, with messages in the rows of X. Instead of the whole product, N·(X·v) is
+computed, for a random vector v of ±1 that nobody can know before. This is one pass over the messages, and 1/m of the
+work of decoding. An error of one worker points along that worker's column of N, so two surplus messages are enough to
+tell whose it is.
 
-Messages of 16 bits are so coarse that what a random vector adds by chance would hide errors of some percent. Of them
-the whole product N·X is looked at, which rounding cannot make larger than a known share of X.
+Messages of 16 bits are so coarse that the random sums of their rounding would hide errors of some percent. For them the
+whole product N·X is computed, which rounding cannot make larger than a known share of X.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gradcode.kernels.types import roundoff, widened
+from gradcode.kernels.messages import MessageType
 from gradcode.schemes.systems import System
 
 __all__ = ["Finding", "examine"]
@@ -27,25 +28,25 @@ __all__ = ["Finding", "examine"]
 # Clean messages of up to 16 blocks have stayed below 6.3 eps.
 _THRESHOLD_EPS = 20
 _TERMS = 16
-# A difference of this size between replicas shows as up to about so many times as much.
+# A relative difference between replicas appears up to about this many times as large.
 _REPLICAS = 10
 _CHUNK = 1 << 16
-# A message whose column of N is shorter than this shows nowhere.
+# An error in a message whose column of N is shorter than this cannot be seen.
 _INVISIBLE = 1e-8
 
 
 class Finding(NamedTuple):
-    """What the messages of one system say of each other.
+    """What a comparison of the messages of one system has found.
 
     Attributes
     ----------
     unseen : tuple of int
-        Positions of the messages that could not be compared with others: all, if there are no more than decoding needs
-        or not all numbers are finite; or those on which no other message depends.
+        Positions of the messages that could not be compared with others: all, if there are no more messages than
+        decoding needs or not all numbers are finite; otherwise those on which no other message depends.
     excess : float
-        By what factor they contradict each other more than is allowed; more than 1 means corruption.
+        The contradiction, relative to what rounding allows; more than 1 means corruption.
     suspect : int or None
-        Position of the only message without which the others would agree, if there is one, and enough to tell.
+        Position of the message without which the others agree, if there is only one such message.
     """
 
     unseen: tuple[int, ...]
@@ -59,7 +60,7 @@ def examine(
     messages: Sequence[npt.NDArray[Any]],
     terms: int,
     replica_error: float,
-    wire: str | None = None,
+    kind: MessageType,
 ) -> Finding:
     """Compare the messages of one system.
 
@@ -72,39 +73,35 @@ def examine(
     messages : sequence of ndarray
         Their messages, in the same order.
     terms : int
-        How many blocks a message is the sum of.
+        Number of blocks that are summed in a message.
     replica_error : float
         How far, relatively, gradients that should be the same may differ.
-    wire : {None, "float16", "bfloat16"}
-        The type of the messages, where they are of 16 bits.
+    kind : MessageType
+        The element type of the messages.
     """
     everybody = tuple(range(len(columns)))
-    if system.enough is not None:
-        return Finding(everybody)
-    survivors = system.matrix[:, list(columns)]
     scales = np.ones(len(columns)) if system.scales is None else system.scales[list(columns)]
-    contradictions = _null_space(survivors)
-    largest = max(_largest(message, wire) for message in messages)
+    contradictions = system.contradictions(columns)
+    largest = max(_largest(message, kind) for message in messages)
     if len(contradictions) == 0 or not math.isfinite(largest):
         return Finding(everybody)
     lengths = np.linalg.norm(contradictions, axis=0)
     unseen = tuple(np.flatnonzero(lengths <= _INVISIBLE).tolist())
     if largest == 0:
         return Finding(unseen)
-    eps = float(np.finfo(messages[0].dtype if wire is None else np.float32).eps)
+    eps = float(np.finfo(kind.gradient).eps)
     allowed = max(_THRESHOLD_EPS * eps * max(1.0, math.sqrt(terms / _TERMS)), _REPLICAS * replica_error)
-    if wire is None:
+    if kind.wire is None:
         projected, size = _project(messages, scales, largest)
         shown = (contradictions @ projected)[:, np.newaxis]
     else:
-        shown, size = _multiply(contradictions, messages, scales, largest, wire)
-        relative, tiny = roundoff(wire)
-        tiny_size = tiny / largest * math.sqrt(len(messages[0])) * float(np.linalg.norm(1 / scales))
-        allowed += relative + tiny_size / size
+        shown, size = _multiply(contradictions, messages, scales, largest, kind)
+        tiny_size = kind.tiny / largest * math.sqrt(len(messages[0])) * float(np.linalg.norm(1 / scales))
+        allowed += kind.roundoff + tiny_size / size
     excess = float(np.linalg.norm(shown)) / size / allowed
     if excess <= 1:
         return Finding(unseen, excess)
-    # Without one message the others contradict each other by what is not along its column of N.
+    # Without one message, the contradiction that is left is the part orthogonal to its column of N.
     directions = (contradictions / np.where(lengths > 0, lengths, 1)).T[:, :, np.newaxis]
     along = directions * (directions.transpose(0, 2, 1) @ shown)
     without = np.linalg.norm(shown - along, axis=(1, 2)) / size / allowed
@@ -112,22 +109,15 @@ def examine(
     return Finding(unseen, excess, int(suspects[0]) if len(suspects) == 1 and len(contradictions) > 1 else None)
 
 
-def _largest(message: npt.NDArray[Any], wire: str | None) -> float:
+def _largest(message: npt.NDArray[Any], kind: MessageType) -> float:
     parts = (message[start : start + _CHUNK] for start in range(0, len(message), _CHUNK))
-    return max(float(np.abs(widened(part, wire)).max()) for part in parts)
-
-
-def _null_space(matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Orthonormal vectors, in rows, that `matrix` maps to zero."""
-    _, sigma, vt = np.linalg.svd(matrix)
-    rank = int((sigma > max(matrix.shape) * np.finfo(np.float64).eps * sigma[0]).sum()) if sigma.size else 0
-    return vt[rank:]
+    return max(float(np.abs(kind.widen(part)).max()) for part in parts)
 
 
 def _project(
     messages: Sequence[npt.NDArray[Any]], scales: npt.NDArray[np.float64], largest: float
 ) -> tuple[npt.NDArray[np.float64], float]:
-    """Products of the messages with a random vector of ±1, and the Frobenius norm of all, in units of `largest`."""
+    """Return the products of messages and a random vector of ±1, and the Frobenius norm of X, in units of `largest`."""
     rng = np.random.Generator(np.random.PCG64(secrets.randbits(128)))
     projected, squares = np.zeros(len(messages)), np.zeros(len(messages))
     for start in range(0, len(messages[0]), _CHUNK):
@@ -146,12 +136,12 @@ def _multiply(
     messages: Sequence[npt.NDArray[Any]],
     scales: npt.NDArray[np.float64],
     largest: float,
-    wire: str,
+    kind: MessageType,
 ) -> tuple[npt.NDArray[np.float64], float]:
-    """A square root of N·X·Xᵀ·Nᵀ, as telling as N·X, and the Frobenius norm of X, in units of `largest`."""
+    """Return a square root of N·X·Xᵀ·Nᵀ, to use as N·X, and the Frobenius norm of X, in units of `largest`."""
     gram, squares = np.zeros((len(contradictions), len(contradictions))), 0.0
     for start in range(0, len(messages[0]), _CHUNK):
-        parts = [widened(message[start : start + _CHUNK], wire) for message in messages]
+        parts = [kind.widen(message[start : start + _CHUNK]) for message in messages]
         chunk = np.array(parts, np.float64) / (largest * scales[:, np.newaxis])
         shown = contradictions @ chunk
         gram += shown @ shown.T

@@ -9,8 +9,11 @@ import numpy.typing as npt
 
 from gradcode._validate import check_int
 from gradcode.errors import CodeParameterError
+from gradcode.schemes.base import GradientCode
+from gradcode.schemes.precision import refuse_unstable
 from gradcode.schemes.scale import warn_of_scale
-from gradcode.schemes.tabulated import Tabulated, cyclic_holders, cyclic_table, system_of
+from gradcode.schemes.spans import cyclic_holders, cyclic_table, system_of
+from gradcode.schemes.subset import equal_shares
 
 __all__ = ["CyclicRepetition"]
 
@@ -19,12 +22,12 @@ Construction = Literal["random", "harmonic"]
 _DRAWS = 20
 
 
-class CyclicRepetition(Tabulated):
+class CyclicRepetition(GradientCode):
     """Worker i holds subsets i, …, i + s (mod n), and sends a combination of their gradients as long as a gradient.
 
-    Row i of the n × n matrix B has its support there, B[i, i] = 1, and the rest are −H[:, i+1..i+s]⁻¹ H[:, i], for an
-    s × n matrix H whose rows sum to zero and of which any s columns are independent. The master finds a with
-    aᵀ·B_S = 1ᵀ for the survivors S.
+    The combination is row i of an n × n matrix B with B[i, i] = 1 and −H[:, i+1..i+s]⁻¹ H[:, i] in the next s columns.
+    H is an s × n matrix with rows that sum to zero and any s columns independent. For the survivors S the master finds
+    a with aᵀ·B_S = 1ᵀ.
 
     Parameters
     ----------
@@ -33,11 +36,11 @@ class CyclicRepetition(Tabulated):
     stragglers : int
         Any s workers may be missing, in 0..n-1. The load is s + 1.
     construction : {"random", "harmonic"}
-        "random" is the published one: H is Gaussian; of 20 draws that with the smallest coefficients is taken.
-        "harmonic" makes H of cosines and sines at s neighbouring frequencies around n/2; it exists where n − s is odd,
-        and loses fewer digits where s is small against n.
+        "random" is the published one: H is Gaussian, and the draw with the smallest coefficients out of 20 is taken.
+        "harmonic" makes H of cosines and sines at s neighbouring frequencies around n/2. It exists if n − s is odd, and
+        loses fewer digits if s is much smaller than n.
     seed : int
-        Of the draws.
+        Seed of the draws.
 
     Raises
     ------
@@ -66,7 +69,7 @@ class CyclicRepetition(Tabulated):
             if (n - s) % 2 == 0:
                 raise CodeParameterError(
                     f"n_workers - stragglers must be odd for construction harmonic, got {n} - {s} = {n - s}: the "
-                    "frequencies around n/2 come in pairs, and with such numbers none is left over or one too many"
+                    "frequencies around n/2 come in pairs, which do not add up to s rows"
                 )
             table = _table(_harmonic_checks(n, s))
         else:
@@ -78,8 +81,8 @@ class CyclicRepetition(Tabulated):
         tables = table[:, :, np.newaxis]
         # The rows of B lie in the null space of H, of dimension n − s.
         system = system_of(range(n), cyclic_table(held, tables), n - s)
-        super().__init__(held.tolist(), list(tables), [system], s)
-        self._refuse_unstable()
+        super().__init__(equal_shares(held.tolist()), list(tables), [system], s)
+        refuse_unstable(self)
         warn_of_scale(self)
 
     def __repr__(self) -> str:
@@ -89,7 +92,7 @@ class CyclicRepetition(Tabulated):
 
 
 def _table(checks: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Coefficients of the subsets that each worker holds, shape (n, s + 1)."""
+    """Return the coefficients of the subsets that each worker holds, shape (n, s + 1)."""
     s, n = checks.shape
     if s == 0:
         return np.ones((n, 1))
@@ -107,7 +110,7 @@ def _random_checks(n: int, s: int, rng: np.random.Generator) -> npt.NDArray[np.f
 
 
 def _harmonic_checks(n: int, s: int) -> npt.NDArray[np.float64]:
-    """Cosines and sines at s neighbouring frequencies around n/2, real and complex conjugates counted."""
+    """Return cosines and sines at s neighbouring frequencies around n/2; a pair of them counts as two."""
     angle = 2 * np.pi * np.arange(n) / n
     rows = [np.cos(n // 2 * angle)] if n % 2 == 0 else []
     for step in range(1, s // 2 + 1):

@@ -1,4 +1,4 @@
-"""Choosing a scheme from what it shall tolerate and save."""
+"""Choosing a scheme by the stragglers it tolerates and the communication it saves."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ logger = logging.getLogger("gradcode")
 
 Placement = Literal["auto", "grouped", "cyclic"]
 
-_PATTERNS = 1000  # sets of survivors over which the work of decoding is averaged
-_SOLUTIONS = 50_000  # that are looked at for it
+_PATTERNS = 1000  # at most so many sets of survivors enter the average work of decoding
+_SOLUTIONS = 50_000  # at most so many solutions are looked at for it
 
 
 def design(
@@ -48,10 +48,10 @@ def design(
     max_load: float | None = None,
     placement: Placement = "auto",
 ) -> GradientCode:
-    """A scheme for `n_workers` that tolerates any `stragglers` and sends `communication` times shorter messages.
+    """Choose a scheme that tolerates any `stragglers` and sends `communication` times shorter messages.
 
-    The load is d = s + m, the least that any scheme can have (Ye and Abbe, 2018), if d divides n. Otherwise groups
-    are uneven and workers compute more; if that is above `max_load`, the data is placed cyclically, at a load of d.
+    If d = s + m divides n, the load is d, the least that any scheme can have (Ye and Abbe, 2018). Otherwise groups are
+    uneven and workers compute more. If that is above `max_load`, the data is placed cyclically, at a load of d.
 
     Parameters
     ----------
@@ -62,19 +62,19 @@ def design(
     communication : int
         Messages are m times shorter than the gradient, m >= 1 and s + m <= n.
     prefer : {"stability", "decoding"}
-        "stability" takes the code with the smallest worst condition. "decoding" takes the one with the least work for
-        the master, within `max_load`: codes of additions, which may need a worker more for the same stragglers. A
-        cyclic placement leaves no choice.
+        "stability" takes the code with the smallest worst condition. "decoding" takes the code with the least work for
+        the master, within `max_load`: codes of additions, which may need one more worker for the same stragglers. It
+        needs groups.
     max_load : float, optional
         The largest acceptable load, in units of 1/n of the data. Default: 1.25·(s + m).
     placement : {"auto", "grouped", "cyclic"}
-        "grouped" takes groups whatever their load, unless `max_load` is given; "cyclic" takes a cyclic scheme.
+        "grouped" takes groups of any load, unless `max_load` is given; "cyclic" takes a cyclic scheme.
 
     Returns
     -------
     GradientCode
-        A `Grouped` scheme; or `CyclicRepetition` for m = 1, or `YeAbbe` in its stable variant where m is even, with
-        Gaussian matrices where it is odd.
+        A `Grouped` scheme, or a cyclic one: `CyclicRepetition` for m = 1, `YeAbbe` in its stable variant for even m,
+        and `YeAbbe` with Gaussian matrices for other m.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def design(
     Warns
     -----
     LoadWarning
-        If groups were asked for and their load comes out above 1.25·(s + m).
+        If groups were asked for and their load is above 1.25·(s + m).
 
     Examples
     --------
@@ -103,7 +103,7 @@ def design(
         if value not in allowed:
             raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
     if placement == "cyclic" and prefer != "stability":
-        raise ValueError(f"prefer needs groups, which placement cyclic has not, got {prefer!r}")
+        raise ValueError(f"prefer needs groups, which placement cyclic does not have, got {prefer!r}")
     if s + m > n:
         raise CodeParameterError(
             f"stragglers + communication must be at most n_workers, got {s} + {m} = {s + m} with n_workers={n}"
@@ -132,7 +132,7 @@ def design(
 def decoding_operations(
     code: LinearCode, prefer: Prefer = "stability", missing: int | None = None
 ) -> tuple[float, float]:
-    """Additions and multiplications for each element of a message, to decode one group: means over sets of survivors.
+    """Count additions and multiplications for each element of a message, to decode one group.
 
     Parameters
     ----------
@@ -141,12 +141,13 @@ def decoding_operations(
     prefer : {"stability", "decoding"}
         How it is decoded; see `gradcode.Grouped`.
     missing : int, optional
-        How many workers are missing. Default: as many as always may be, δ − 1.
+        How many workers are missing. Default: as many as the code tolerates, δ − 1.
 
     Returns
     -------
     additions, multiplications : float
-        A weight of ±1 costs no multiplication, a block that is a message as it came nothing at all.
+        Means over sets of survivors. A weight of ±1 costs no multiplication; a block that is itself a message costs
+        nothing.
 
     Examples
     --------
@@ -173,7 +174,7 @@ def decoding_operations(
 
 
 def _grouped(n: int, s: int, m: int, prefer: Prefer, limit: float) -> Grouped | None:
-    """Groups with a load of at most `limit`, if there are any."""
+    """Return groups with a load of at most `limit`, if there are any."""
     if s + m == 1:
         return Uncoded(n)
     codes = [default(s + m, m)]
@@ -182,7 +183,7 @@ def _grouped(n: int, s: int, m: int, prefer: Prefer, limit: float) -> Grouped | 
         codes = sorted([*able, *codes], key=lambda code: sum(decoding_operations(code, prefer)))
     for code in codes:
         sizes = group_sizes(n, code.length)
-        if n / len(sizes) > limit * (1 + 1e-5):  # a load that was printed can be asked for
+        if n / len(sizes) > limit * (1 + 1e-5):  # so that a load can be asked for as it was printed
             continue
         if prefer == "decoding" or n % code.length == 0:
             return Grouped(n, code, prefer=prefer)
@@ -193,7 +194,7 @@ def _grouped(n: int, s: int, m: int, prefer: Prefer, limit: float) -> Grouped | 
 
 
 def _sparse_codes(s: int, m: int) -> Iterator[LinearCode]:
-    """Codes that tolerate s stragglers with messages m times shorter, and are decoded mostly by additions."""
+    """Yield codes that tolerate s stragglers with messages m times shorter, and are decoded mostly by additions."""
     if s == 0:
         yield identity(m)
     elif m == 1:
@@ -215,7 +216,7 @@ def _sparse_codes(s: int, m: int) -> Iterator[LinearCode]:
 
 
 def _cyclic(n: int, s: int, m: int) -> GradientCode:
-    """The cyclic scheme that loses least, at a glance."""
+    """Return the cyclic scheme that loses the fewest digits, judged by a quick look."""
     if m % 2 == 0:
         try:
             return YeAbbe(n, s + m, s, m, "harmonic")
@@ -230,4 +231,4 @@ def _cyclic(n: int, s: int, m: int) -> GradientCode:
         frame = CyclicRepetition(n, s, "harmonic")
     except CodeParameterError:
         return random
-    return frame if frame._apparent_condition <= random._apparent_condition else random
+    return frame if frame.quick_condition <= random.quick_condition else random

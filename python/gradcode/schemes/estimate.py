@@ -1,17 +1,18 @@
-"""The sum as far as too few messages tell it: least squares, and by how much it may be wrong."""
+"""Estimates of the sum from too few messages: least squares, and by how much it may be wrong."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from gradcode.schemes.base import GradientCode
+from gradcode.schemes.layout import Layout
+from gradcode.schemes.systems import Solution, System
 
-__all__ = ["Estimate", "least_squares"]
+__all__ = ["Estimate", "approximate"]
 
 
 class Estimate(NamedTuple):
@@ -22,42 +23,44 @@ class Estimate(NamedTuple):
     gradient : ndarray, shape (gradient_size,)
         The approximation.
     error_factor : float
-        The smallest number f with ``|gradient − sum| <= f · sqrt(Σ_j |g_j|²)``, Euclidean norms, for whatever gradients
-        g_j of the subsets; 0 where the sum is exact. Rounding comes on top.
+        The smallest number f such that ``|gradient − sum| <= f · sqrt(Σ_j |g_j|²)`` for all gradients g_j of the
+        subsets, in Euclidean norms; 0 if the sum is exact. Rounding is not included.
     """
 
     gradient: npt.NDArray[Any]
     error_factor: float
 
 
-def least_squares(
-    scheme: GradientCode,
-    system_workers: Sequence[int],
-    answered: Sequence[int],
-    weights: npt.NDArray[np.float64] | None = None,
+def approximate(
+    scheme: Layout, system: System, answered: Sequence[int], solution: Solution
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Weights that come closest to the sum over one system, and what they leave out.
+    """Find the weights that come closest to the sum over one system, and the part of the sum that they miss.
 
     Parameters
     ----------
-    scheme : GradientCode
+    scheme : Layout
         The scheme.
-    system_workers, answered : sequence of int
-        The workers of the system, and those whose messages are at hand.
-    weights : ndarray, shape (m, len(answered)), optional
-        Weights to take instead, whose residual is wanted.
+    system : System
+        One of its systems.
+    answered : sequence of int
+        The workers of the system that have answered.
+    solution : Solution
+        The solution for them.
 
     Returns
     -------
     weights : ndarray, shape (m, len(answered))
-        Those of least squares: of all W they make the residual W·C − [I … I] smallest, C being the survivors'
-        coefficients.
+        Those of `solution`, if the system can be decoded. Otherwise those of least squares, which make the residual
+        W·C − [I … I] smallest, where C has the survivors' coefficients.
     residual : ndarray, shape (m, subsets of the system times m)
-        What is left of it.
+        The residual; shape (m, 0) if the sum is exact.
     """
-    parts = scheme.communication
+    parts, weights = scheme.communication, solution.weights
+    decodable = math.isfinite(solution.condition)
+    if decodable and system.exact:
+        return weights, np.empty((parts, 0))
     place: dict[int, int] = {}
-    for worker in system_workers:
+    for worker in system.workers:
         for subset in scheme.subsets(worker):
             place.setdefault(subset.index, len(place))
     coefficients = np.zeros((len(answered), len(place), parts))
@@ -66,6 +69,6 @@ def least_squares(
             row[place[subset.index]] = block
     matrix = coefficients.reshape(len(answered), len(place) * parts)
     wanted = np.tile(np.eye(parts), len(place))
-    if weights is None:
+    if not decodable:
         weights = np.ascontiguousarray(np.linalg.lstsq(matrix.T, wanted.T, rcond=None)[0].T)
     return weights, weights @ matrix - wanted

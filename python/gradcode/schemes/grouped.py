@@ -5,24 +5,24 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from fractions import Fraction
-from functools import cached_property
 from itertools import groupby
 from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from gradcode._validate import check_int, check_number, check_workers
+from gradcode._validate import check_int, check_number
 from gradcode.codes import Condition, LinearCode, repetition
 from gradcode.codes.conditioning import largest
 from gradcode.errors import CodeParameterError, LoadWarning
 from gradcode.schemes.base import GradientCode
+from gradcode.schemes.precision import refuse_unstable
 from gradcode.schemes.subset import Subset, shares
 from gradcode.schemes.systems import System
 
 __all__ = ["MAX_RELATIVE_LOAD", "FractionalRepetition", "Grouped", "Prefer", "Uncoded", "group_sizes", "warn_of_load"]
 
-# Where the groups come out so uneven that workers compute more than this many times the code's length, warn.
+# Warn if groups are so uneven that workers compute more than this many times the code's length.
 MAX_RELATIVE_LOAD = 1.25
 
 Prefer = Literal["stability", "decoding"]
@@ -32,8 +32,8 @@ class Grouped(GradientCode):
     """Workers in groups of d; each group shares one part of the data and one [d, m] code.
 
     All workers of a group compute the same gradient, over one contiguous share, and each sends its own linear
-    combination of its m blocks. If d does not divide n there are ⌊n/d⌋ groups whose sizes differ by at most one,
-    with equal shares and the code lengthened where needed: the load is then n/⌊n/d⌋ and the tolerance never less.
+    combination of its m blocks. If d does not divide n, there are ⌊n/d⌋ groups of equal shares, with sizes that differ
+    by at most one. The code is lengthened where needed; the load is n/⌊n/d⌋, and no group tolerates fewer stragglers.
 
     Parameters
     ----------
@@ -45,13 +45,13 @@ class Grouped(GradientCode):
     shares : sequence of positive numbers, optional
         How much of the data each group gets, relative to the others: less for slow workers. Default: equal shares.
     prefer : {"stability", "decoding"}
-        "stability" decodes a group by least squares over all that have answered. "decoding" uses the fewest
-        messages for every block: with codes of 0 and ±1 a few additions, or mere copies.
+        "stability" decodes a group by least squares over all workers that have answered. "decoding" uses the fewest
+        messages for every block: a few additions, or copies, with codes of 0 and ±1.
 
     Raises
     ------
     CodeParameterError
-        If the workers do not make a group, the codes do not fit each other or n, or a code's condition can exceed 1e12.
+        If the workers are too few for a group, the codes do not fit each other or n, or a condition can exceed 1e12.
 
     Warns
     -----
@@ -75,8 +75,6 @@ class Grouped(GradientCode):
     Grouped(9, [<harmonic [5, 2, 4]>, <harmonic [4, 2, 3]>], load=6)
     """
 
-    summed = True
-
     def __init__(
         self,
         n_workers: int,
@@ -97,25 +95,20 @@ class Grouped(GradientCode):
         self._one_code = isinstance(code, LinearCode)
         self.code = code if isinstance(code, LinearCode) else self.codes[0]
         self.prefer = prefer
-        self.n_workers = n_workers
-        self.n_subsets = len(self.codes)
-        self.stragglers = min(c.minimum_distance for c in set(self.codes)) - 1
-        self.communication = self.codes[0].dimension
-        self._shares = _check_shares(shares, self.n_subsets)
-        self.load = float(max(subset.stop - subset.start for subset in self._shares) * n_workers)
-        systems, first = [], 0
-        for code_of_group in self.codes:
-            workers = tuple(range(first, first + code_of_group.length))
+        held: list[tuple[Subset]] = []
+        coefficients: list[npt.NDArray[np.float64]] = []
+        systems: list[System] = []
+        rows_of = {code_of_group: np.ascontiguousarray(code_of_group.generator.T) for code_of_group in set(self.codes)}
+        for code_of_group, share in zip(self.codes, _check_shares(shares, len(self.codes)), strict=True):
+            workers = tuple(range(len(held), len(held) + code_of_group.length))
             systems.append(System(workers, code_of_group.generator, sparse=prefer == "decoding"))
-            first += code_of_group.length
-        self.systems = tuple(systems)
-        self._refuse_unstable()
+            held += [(share,)] * code_of_group.length
+            coefficients += np.split(rows_of[code_of_group], code_of_group.length)
+        stragglers = min(code_of_group.minimum_distance for code_of_group in set(self.codes)) - 1
+        super().__init__(held, coefficients, systems, stragglers, summed=True)
+        refuse_unstable(self)
         if self._one_code and shares is None:
             warn_of_load(self, self.code.length)
-
-    @cached_property
-    def _group_of(self) -> tuple[int, ...]:
-        return tuple(index for index, system in enumerate(self.systems) for _ in system.workers)
 
     def worst_condition(self, *, limit: int | None = None) -> Condition:
         """Largest condition number of a group's survivors, with any `stragglers` workers missing.
@@ -133,20 +126,6 @@ class Grouped(GradientCode):
         found = [code.worst_condition(code.length - self.stragglers, limit=limit) for code in set(self.codes)]
         return largest(found)
 
-    def subsets(self, worker: int) -> tuple[Subset, ...]:
-        """The one share of the worker's group."""
-        (worker,) = check_workers("worker", [worker], self.n_workers)
-        return (self._shares[self._group_of[worker]],)
-
-    def coefficients(self, worker: int) -> npt.NDArray[np.float64]:
-        """The worker's column of the generator, shape (1, m)."""
-        (worker,) = check_workers("worker", [worker], self.n_workers)
-        system = self.systems[self._group_of[worker]]
-        column = worker - system.workers[0]
-        coefficients = np.ascontiguousarray(system.matrix[:, column : column + 1].T)
-        coefficients.setflags(write=False)
-        return coefficients
-
     def __repr__(self) -> str:
         how = "" if self.prefer == "stability" else f", prefer={self.prefer!r}"
         return f"{type(self).__name__}({self.n_workers}, {self._codes_repr()}, load={self.load:g}{how})"
@@ -159,7 +138,7 @@ class Grouped(GradientCode):
 
 
 class FractionalRepetition(Grouped):
-    """Tandon et al. (2017): groups of s + 1 workers that all send the same gradient; any one of a group suffices.
+    """Groups of s + 1 workers that all send the same gradient, so that any one is enough (Tandon et al., 2017).
 
     Parameters
     ----------
@@ -224,7 +203,7 @@ def warn_of_load(scheme: Grouped, length: int) -> None:
 
 
 def group_sizes(n_workers: int, length: int) -> list[int]:
-    """Sizes of ⌊n/d⌋ groups that differ by at most one.
+    """Return the sizes of ⌊n/d⌋ groups, which differ by at most one.
 
     Examples
     --------
@@ -241,7 +220,7 @@ def group_sizes(n_workers: int, length: int) -> list[int]:
 
 
 def _check_codes(n_workers: int, codes: Sequence[LinearCode]) -> tuple[LinearCode, ...]:
-    """Codes of the groups, one by one."""
+    """Check the codes of the groups."""
     if not isinstance(codes, Sequence):
         raise TypeError(f"code must be a LinearCode or a sequence of them, got {type(codes).__name__}")
     for index, code in enumerate(codes):
@@ -260,7 +239,7 @@ def _check_codes(n_workers: int, codes: Sequence[LinearCode]) -> tuple[LinearCod
 
 
 def _check_shares(sizes: Sequence[float] | None, n_groups: int) -> tuple[Subset, ...]:
-    """Shares of the groups, as exact fractions."""
+    """Return the shares of the groups, as exact fractions."""
     if sizes is None:
         return shares([1] * n_groups)
     if isinstance(sizes, (str, bytes)) or not isinstance(sizes, (Sequence, np.ndarray)) or np.ndim(sizes) == 0:

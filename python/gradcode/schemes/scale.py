@@ -1,14 +1,11 @@
-"""When a scheme is so large that its survivors' system takes long to solve."""
+"""Which schemes are so large that their survivors' systems take long to solve."""
 
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
 
 from gradcode.errors import ScaleWarning
-
-if TYPE_CHECKING:
-    from gradcode.schemes.base import GradientCode
+from gradcode.schemes.layout import Layout
 
 __all__ = ["SLOW_SYSTEM", "warn_of_scale"]
 
@@ -16,13 +13,13 @@ __all__ = ["SLOW_SYSTEM", "warn_of_scale"]
 SLOW_SYSTEM = 700
 
 
-def warn_of_scale(scheme: GradientCode) -> None:
+def warn_of_scale(scheme: Layout) -> None:
     """Warn if the survivors' system of a scheme is large; called by constructors."""
     largest = max(len(system.matrix) for system in scheme.systems)
     if largest >= SLOW_SYSTEM:
         warnings.warn(
             f"every new set of survivors of {scheme!r} means solving a system of {largest} unknowns, a second or more "
-            "each time, and the cube of their number; grouped schemes of any size are solved in milliseconds",
+            "each time, growing with the cube of their number; grouped schemes of any size are solved in milliseconds",
             ScaleWarning,
             stacklevel=3,
         )

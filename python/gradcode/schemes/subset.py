@@ -9,7 +9,7 @@ from itertools import accumulate, pairwise
 
 from gradcode._validate import check_int
 
-__all__ = ["Subset", "shares"]
+__all__ = ["Subset", "equal_shares", "shares"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Subset:
     Attributes
     ----------
     index : int
-        Which of the scheme's subsets this is (a chunk keeps the index of the subset it is part of).
+        The number of the subset in its scheme. A chunk keeps the index of its subset.
     start, stop : Fraction
         The share covers [start, stop) of the data, 0 <= start < stop <= 1.
 
@@ -37,7 +37,7 @@ class Subset:
     stop: Fraction
 
     def slice(self, n_rows: int) -> slice:
-        """Rows of this subset out of `n_rows`; the slices of all subsets tile ``range(n_rows)`` exactly."""
+        """Return the rows of this subset out of `n_rows`; all subsets together tile ``range(n_rows)`` exactly."""
         n_rows = check_int("n_rows", n_rows, 0)
         return slice(int(self.start * n_rows), int(self.stop * n_rows))
 
@@ -60,3 +60,15 @@ def shares(sizes: Sequence[Fraction | int]) -> tuple[Subset, ...]:
     total = Fraction(sum(sizes))
     cuts = [Fraction(0), *(Fraction(cut) / total for cut in accumulate(sizes))]
     return tuple(Subset(index, *span) for index, span in enumerate(pairwise(cuts)))
+
+
+def equal_shares(held: Sequence[Sequence[int]]) -> tuple[tuple[Subset, ...], ...]:
+    """Return the subsets that every worker holds, by their indices, where all are equal shares of the data.
+
+    Examples
+    --------
+    >>> [subset.slice(100) for subset in equal_shares([[0, 1], [1, 0]])[1]]
+    [slice(50, 100, None), slice(0, 50, None)]
+    """
+    every = shares([1] * len({index for indices in held for index in indices}))
+    return tuple(tuple(every[index] for index in indices) for indices in held)

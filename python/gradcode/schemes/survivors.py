@@ -1,4 +1,4 @@
-"""Who has answered, and whether that is enough."""
+"""Which workers have answered, and whether they are enough."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from gradcode.schemes.systems import Solution, Solver, System
 
 __all__ = ["Survivors"]
 
-# Targets that are this close to the span of the survivors are worth solving for, which then decides.
+# If targets are this close to the span of the survivors, the system is solved, and the solution decides.
 _WORTH_SOLVING = 1e-3
 
 
 class Survivors:
     """The workers that have answered so far in one round.
 
-    A system is decodable once the sum is in the span of its survivors, and ready at its first such moment with a
-    condition number of at most `condition_limit`, or with nobody left to wait for, or after `settle`.
+    A system is decodable once the sum is in the span of its survivors. A decodable system is ready if its condition
+    number is at most `condition_limit`, if all its workers have answered, or after `accept_any_condition`.
 
     Parameters
     ----------
@@ -32,24 +32,29 @@ class Survivors:
 
     def __init__(self, solver: Solver, condition_limit: float = math.inf) -> None:
         self._solver = solver
-        self._limit = condition_limit
+        self.condition_limit = condition_limit
         self._place = {
             worker: (index, column)
-            for index, system in enumerate(solver.systems)
+            for index, system in enumerate(self.systems)
             for column, worker in enumerate(system.workers)
         }
         self.reset()
 
+    @property
+    def systems(self) -> tuple[System, ...]:
+        """The systems of the scheme."""
+        return self._solver.systems
+
     def reset(self) -> None:
         """Forget everybody."""
-        systems = self._solver.systems
+        systems = self.systems
         self._columns: list[list[int]] = [[] for _ in systems]
         self._spans: dict[int, _Span] = {}
         self._decodable = [False] * len(systems)
         self._ready = [False] * len(systems)
         self._undecodable = len(systems)
         self._waiting = len(systems)
-        self._settled = False
+        self._any_condition = False
         self._answered: set[int] = set()
 
     def add(self, worker: int) -> bool:
@@ -61,21 +66,21 @@ class Survivors:
         columns = self._columns[index]
         columns.append(column)
         columns.sort()  # one order, so that one set of survivors is solved once
-        system = self._solver.systems[index]
+        system = self.systems[index]
         if not self._ready[index] and self._worth_solving(index, system, column):
             condition = self.solution(index).condition
             if math.isfinite(condition):
                 if not self._decodable[index]:
                     self._decodable[index] = True
                     self._undecodable -= 1
-                if condition <= self._limit or self._settled or len(columns) == len(system.workers):
+                if condition <= self.condition_limit or self._any_condition or len(columns) == len(system.workers):
                     self._ready[index] = True
                     self._waiting -= 1
         return self.ready
 
-    def settle(self) -> bool:
-        """Wait for no better condition: systems that are decodable are ready, from now on until `reset`."""
-        self._settled = True
+    def accept_any_condition(self) -> bool:
+        """Take decodable systems of any condition as ready, until `reset`; return whether all are ready."""
+        self._any_condition = True
         self._ready = list(self._decodable)
         self._waiting = self._undecodable
         return self.ready
@@ -87,7 +92,7 @@ class Survivors:
 
     @property
     def decodable(self) -> bool:
-        """Whether every system could be decoded now, if perhaps with a larger condition number than the limit."""
+        """Whether every system could be decoded now, perhaps with a condition number above the limit."""
         return self._undecodable == 0
 
     @property
@@ -97,8 +102,8 @@ class Survivors:
 
     @property
     def missing(self) -> tuple[int, ...]:
-        """Workers of systems not yet ready that have not answered, in increasing order."""
-        waiting = [s for s, ready in zip(self._solver.systems, self._ready, strict=True) if not ready]
+        """Workers that have not answered, of systems that are not ready, in increasing order."""
+        waiting = [s for s, ready in zip(self.systems, self._ready, strict=True) if not ready]
         return tuple(sorted(w for system in waiting for w in system.workers if w not in self._answered))
 
     def system_ready(self, index: int) -> bool:
@@ -107,7 +112,7 @@ class Survivors:
 
     def system_workers(self, index: int) -> tuple[int, ...]:
         """Workers of system `index` that have answered, in the order of the columns of `solution`."""
-        workers = self._solver.systems[index].workers
+        workers = self.systems[index].workers
         return tuple(workers[column] for column in self._columns[index])
 
     def solution(self, index: int) -> Solution:
@@ -120,9 +125,9 @@ class Survivors:
         return self._solver.solve([(index, tuple(place[worker][1] for worker in workers))])[0]
 
     def _worth_solving(self, index: int, system: System, column: int) -> bool:
-        """Whether the system may be decodable now: never wrongly False, and cheap where the system is large."""
+        """Return whether the system may be decodable now: cheap for large systems, and never wrong if False."""
         count = len(self._columns[index])
-        if system.targets is None or system.enough is not None:
+        if system.targets is None:
             return count >= system.fewest
         if index not in self._spans:
             self._spans[index] = _Span(system)
@@ -130,7 +135,7 @@ class Survivors:
 
 
 class _Span:
-    """The span of the survivors' columns, by Gram and Schmidt, and how much of the targets is outside of it."""
+    """The span of the survivors' columns, by Gram and Schmidt, and the part of the targets outside of it."""
 
     def __init__(self, system: System) -> None:
         assert system.targets is not None
@@ -141,10 +146,10 @@ class _Span:
         self._tolerance = max(system.matrix.shape) * float(np.finfo(np.float64).eps)
 
     def add(self, column: npt.NDArray[np.float64]) -> bool:
-        """Take in one more column; return whether the targets may lie in the span now.
+        """Add a column; return whether the targets may lie in the span now.
 
-        A direction that is only rounding counts as one more here: that costs a needless solution later on, while one
-        that was taken for rounding would be missed.
+        A direction that is only rounding counts, too. That costs a needless solution later, but a direction that was
+        wrongly taken for rounding would be missed.
         """
         length = float(np.linalg.norm(column))
         if self._rank < len(self._basis) and length > 0:

@@ -11,24 +11,26 @@ import numpy.typing as npt
 from gradcode._validate import check_int
 from gradcode.codes import harmonic
 from gradcode.errors import CodeParameterError
-from gradcode.schemes.base import MAX_CONDITION
+from gradcode.schemes.base import GradientCode
+from gradcode.schemes.precision import MAX_CONDITION, refuse_unstable
 from gradcode.schemes.scale import warn_of_scale
-from gradcode.schemes.tabulated import Tabulated, cyclic_holders, cyclic_table, system_of
+from gradcode.schemes.spans import cyclic_holders, cyclic_table, system_of
+from gradcode.schemes.subset import equal_shares
 
 __all__ = ["Nodes", "YeAbbe"]
 
 Nodes = Literal["published", "integer", "equispaced", "chebyshev", "gaussian", "harmonic"]
 Floats = npt.NDArray[np.float64]
 
-_DRAWS = 20  # of Gaussian matrices, the best one is taken
+_DRAWS = 20  # Gaussian matrices, of which the best is taken
 
 
-class YeAbbe(Tabulated):
+class YeAbbe(GradientCode):
     """Worker i holds subsets i, …, i + d − 1 (mod n), and sends one message an m-th as long as a gradient.
 
     The message of worker i is ``sum_c V[c, i] * z_c``, where the last m of the n − s unknown vectors z_c are the blocks
-    of the sum, which any n − s workers determine. The coefficients are chosen so that worker i needs no other subsets.
-    They are Ye and Abbe's; decoding is more accurate than solving with V, whose powers lose digits of their own.
+    of the sum. Any n − s workers determine them. The coefficients, which are Ye and Abbe's, are chosen so that worker i
+    needs no other subsets. Decoding does not solve with V, whose powers would lose more digits.
 
     Parameters
     ----------
@@ -41,14 +43,14 @@ class YeAbbe(Tabulated):
     communication : int
         Messages are m times shorter than the gradient.
     nodes : {"published", "integer", "equispaced", "chebyshev", "gaussian", "harmonic"}
-        What V is made of. The first four are nodes α of Vandermonde matrices, V[c, i] = α_i^c: 0 (if n is odd) and
+        The matrix V. The first four are nodes α of Vandermonde matrices, V[c, i] = α_i^c: 0 (if n is odd) and
         ±(1 + i/2), as Ye and Abbe published it; 1..n; equal steps in −1..1; Chebyshev points. Their errors grow
-        exponentially with n. "gaussian" is Ye and Abbe's random variant. "harmonic" takes the harmonic frame, its
-        columns dealt out to the workers with a stride, and loses next to nothing; it needs m even.
+        exponentially with n. "gaussian" is Ye and Abbe's random variant. "harmonic" is the harmonic frame, with its
+        columns assigned to the workers in a stride; it loses almost no digits, and needs m even.
     seed : int
-        Of "gaussian": of 20 draws, that is taken whose coefficients are best conditioned.
+        Seed of "gaussian", which takes the draw with the smallest coefficients out of 20.
     max_condition : float
-        Schemes whose worst condition is above this are refused; infinity shows how the others fail.
+        Schemes with a larger worst condition are refused. Infinity allows all, to show how they fail.
 
     Raises
     ------
@@ -115,8 +117,8 @@ class YeAbbe(Tabulated):
             if not np.isfinite(squares):
                 raise CodeParameterError(f"n_workers must be smaller with nodes {nodes}, got {n}: numbers overflow")
         system = system_of(range(n), cyclic_table(held, tables), n - s)
-        super().__init__(held.tolist(), list(tables), [system], s)
-        self._refuse_unstable(max_condition)
+        super().__init__(equal_shares(held.tolist()), list(tables), [system], s)
+        refuse_unstable(self, max_condition)
         warn_of_scale(self)
 
     def __repr__(self) -> str:
@@ -128,7 +130,7 @@ class YeAbbe(Tabulated):
 
 
 def _points(nodes: Nodes, n: int) -> Floats:
-    """The nodes in increasing order."""
+    """Return the nodes in increasing order."""
     if nodes == "published":
         positive = 1 + np.arange(n // 2) / 2
         return np.concatenate([-positive[::-1], [0.0] * (n % 2), positive])
@@ -166,13 +168,13 @@ def _products(points: Floats, held: npt.NDArray[np.intp], m: int) -> Floats:
 
 
 def _gaussian(n: int, d: int, s: int, m: int, seed: int) -> Floats:
-    """Coefficients from Gaussian V, shape (n − s, n); of several, those that stay smallest."""
+    """Return coefficients from Gaussian V, shape (n − s, n): the smallest of several draws."""
     drawn = (np.random.default_rng([seed, draw]).standard_normal((n - s, n)) for draw in range(_DRAWS))
     return min((_vanishing(basis, d, m) for basis in drawn), key=_largest)
 
 
 def _harmonic(n: int, d: int, s: int, m: int) -> Floats:
-    """Coefficients from the harmonic frame as V, its columns in the stride that keeps them smallest."""
+    """Return coefficients from the harmonic frame as V, with its columns in the stride that keeps them smallest."""
     frame = harmonic(n, n - s).generator
     workers = np.arange(n)
     strides = [k for k in range(1, n // 2 + 1) if math.gcd(k, n) == 1] or [1]
@@ -214,7 +216,7 @@ def _vanishing_at(null: Floats, inverse: Floats) -> Floats:
     """Coefficients at the holders of one subset, shape (m, d).
 
     Vectors with entries at the holders alone are combinations of the rows of V if they are orthogonal to its null
-    space; of these, which have m dimensions, those are taken whose combinations end with the identity.
+    space. They have m dimensions; those whose combinations end with the identity are taken.
     """
     m = inverse.shape[1]
     choices = np.linalg.svd(null.T)[2][null.shape[1] :] if null.shape[1] else np.eye(m)

@@ -1,6 +1,8 @@
-"""The ready application behind ``gradcode train``: linear models, trained through a coded cluster.
+"""The application behind ``gradcode train``: linear models, trained through a coded cluster.
 
-`config` and `presets` say what is to be run, `job` which runs one command makes. `launcher` starts the ranks, `rank`
-is where they begin, `application` what all of them do, `descent` the master's part, and `delays` the straggling
-injected for experiments. `events` are what rank 0 tells the launcher, and `output` is what a run keeps.
+- `config` and `presets`: what to run; `delays`: the straggling that is injected for experiments
+- `job`: the runs of one command
+- `launcher`: starts the ranks and watches them; `rank`: where each rank begins
+- `application`: the run, as all ranks make it; `descent`: the part of the master
+- `events`: what rank 0 tells the launcher; `output`: the files that a run writes
 """

@@ -1,4 +1,4 @@
-"""The training run itself, as every rank runs it: master and workers."""
+"""A training run, as every rank makes it: the master and the workers."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from gradcode.train.descent import Emit, Master
 
 __all__ = ["train"]
 
-# At the end, a worker that cannot be interrupted is waited for this long; the result is safe by then.
+# At the end, when the result is stored, wait this long for workers that cannot be interrupted.
 GOODBYE_SECONDS = 10.0
 
 
 def train(config: TrainConfig, prepared: Prepared, emit: Emit, launched_at: float) -> int:
-    """Train over MPI; called by every rank.
+    """Train over MPI. Every rank calls this.
 
     Parameters
     ----------
     config : TrainConfig
-        The same on all ranks.
+        The configuration, the same on all ranks.
     prepared : Prepared
-        The data, of which a worker reads its share and the master the test rows.
+        The data. A worker reads its share, the master the test rows.
     emit : callable
-        Takes the events of `gradcode.reports.terminal`, on the master.
+        Called with each event of `gradcode.train.events`, on the master.
     launched_at : float
-        When the run was started, in seconds since the epoch.
+        When the run was launched, in seconds since the epoch.
 
     Returns
     -------
     int
-        Exit status: 130 on the master if the run was interrupted, and otherwise 0.
+        Exit status: 130 on the master if the run was interrupted, otherwise 0.
     """
     master = Master(config, prepared, emit, launched_at)
     status = run(
@@ -60,7 +60,7 @@ def train(config: TrainConfig, prepared: Prepared, emit: Emit, launched_at: floa
 
 
 def _loader(prepared: Prepared) -> Callable[[Subset], tuple[slice, Any, npt.NDArray[Any]]]:
-    """What loads the rows of a subset, with where they lie in the whole."""
+    """Return the function that loads the rows of a subset, with their place among all rows."""
 
     def load(subset: Subset) -> tuple[slice, Any, npt.NDArray[Any]]:
         rows = subset.slice(prepared.n_train)
@@ -70,7 +70,7 @@ def _loader(prepared: Prepared) -> Callable[[Subset], tuple[slice, Any, npt.NDAr
 
 
 def _worker(config: TrainConfig, prepared: Prepared) -> Gradient:
-    """The gradient function: of all rows of a share, or of those in the batch of the round."""
+    """Return the gradient function of the workers, over all rows of a share or those in the batch of the round."""
     delays, loss, n_rows = config.delays(), LOSSES[config.loss], prepared.n_train
     batch = config.batch_rows(n_rows)
 
@@ -81,7 +81,7 @@ def _worker(config: TrainConfig, prepared: Prepared) -> Gradient:
         if batch is None:
             value, vector = loss.value_and_gradient(params, X, y)
             return vector, {"loss": value}
-        # Drawn from the seed and the round alone, so that it is the same batch for every scheme and any workers.
+        # The batch depends on the seed and the round alone, so it is the same for every scheme and number of workers.
         drawn = batch_of(n_rows, batch, config.seed, task.round, rows.start, rows.stop)
         value, vector = loss.value_and_gradient(params, X[drawn], y[drawn])
         scale = n_rows / batch

@@ -1,4 +1,8 @@
-"""Everything that a training run is told, checked as far as it can be without looking at files."""
+"""The configuration of a training run, checked as far as possible without reading files.
+
+A field that is an option of `gradcode train` has its help text here, in its type. The command derives its options from
+these fields and those of `gradcode.datasets.source.Source`.
+"""
 
 from __future__ import annotations
 
@@ -7,66 +11,46 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, get_args
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from gradcode import kernels
+from gradcode._options import Option, options_of
 from gradcode._validate import check_int, check_number
-from gradcode.codes.names import named_for
+from gradcode.codes.names import NAMES
 from gradcode.datasets.source import Source
-from gradcode.errors import CodeParameterError
 from gradcode.linear.losses import LOSSES
-from gradcode.linear.optimisers import STOCHASTIC
-from gradcode.schemes import (
-    CyclicRepetition,
-    FractionalRepetition,
-    GradientCode,
-    Grouped,
-    IgnoreStragglers,
-    Uncoded,
-    YeAbbe,
-    design,
-)
+from gradcode.linear.optimisers import OPTIMISERS
+from gradcode.schemes import GradientCode
 from gradcode.schemes.grouped import Prefer
+from gradcode.schemes.names import SCHEMES, Options, named_scheme
 from gradcode.schemes.ye_abbe import Nodes
-from gradcode.train.delays import Delays
+from gradcode.train.delays import DelayKind, Delays
 
-__all__ = ["Code", "DType", "DelayKind", "LossName", "OptimiserName", "Scheme", "TrainConfig", "WireDType", "variants"]
+__all__ = ["CODES", "SCHEME_PANEL", "TrainConfig", "variants"]
 
-Scheme = Literal[
-    "auto", "grouped", "fractional-repetition", "cyclic-repetition", "ye-abbe", "uncoded", "ignore-stragglers"
-]
-Code = Literal[
-    "auto",
-    "harmonic",
-    "systematic",
-    "gaussian",
-    "haar",
-    "repetition",
-    "repeated-slices",
-    "parity",
-    "parity-product",
-    "hamming-extended",
-    "simplex",
-]
-# These send whole gradients.
-_WHOLE = ("fractional-repetition", "cyclic-repetition", "uncoded", "ignore-stragglers", "repetition")
-LossName = Literal["logistic", "multinomial", "squared"]
-OptimiserName = Literal["nesterov", "gd", "lbfgs", "sgd", "adam"]
-DelayKind = Literal["transient", "busy"]
-DType = Literal["float32", "float64"]
-WireDType = Literal["float16", "bfloat16"]
+CODES = ("auto", *(name for name, code in NAMES.items() if code.for_groups))
+"""Names of the codes of the grouped scheme."""
 
-_BATCH = 256  # rows, of a stochastic optimiser
+SCHEME_PANEL = "Scheme"
+"""Heading of the options for the scheme."""
+
+_OPTIMISATION = "Optimisation"
+_DELAYS = "Straggling, injected for experiments"
+
+_BATCH = 256  # rows of a batch, by default
+
+
+def _absolute(path: Path) -> str:
+    """Return a path as text that does not depend on the current directory."""
+    return str(path.absolute())
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Configuration of `gradcode train`; the command's help explains the fields.
+    """The configuration of a training run.
 
-    `stragglers` is None for the scheme's default: 1, or 0 where the scheme or a single worker tolerates none.
-    `nodes` is None for the published ones. `rate` is None for the optimiser's own choice, `batch` for 256 rows where
-    the optimiser draws batches. `wire_dtype` is None for messages of the type of the data, which float32 must be with
-    one of 16 bits.
+    The help texts of the options explain the fields. Three fields are no options: `source` has options of its own,
+    and `command` is the command line, for the report.
 
     Raises
     ------
@@ -74,29 +58,122 @@ class TrainConfig:
         Naming the field, the rule and the value.
     """
 
-    workers: int = 6
-    stragglers: int | None = None
-    communication: int = 1
-    scheme: Scheme = "auto"
-    code: Code = "auto"
-    nodes: Nodes | None = None
-    prefer: Prefer = "stability"
+    workers: Annotated[int, Option("Workers n.", SCHEME_PANEL, default="{default}, or all ranks but the master's")] = 6
+    stragglers: Annotated[
+        int | None,
+        Option(
+            "Stragglers tolerated: any this many workers may be late.",
+            SCHEME_PANEL,
+            default="1; 0 for a single worker or with --scheme uncoded",
+        ),
+    ] = None
+    communication: Annotated[int, Option("Messages are this many times shorter than the gradient.", SCHEME_PANEL)] = 1
+    scheme: Annotated[
+        str,
+        Option(
+            "Gradient-coding scheme. auto takes grouped, or a cyclic scheme if uneven groups would compute much more.",
+            SCHEME_PANEL,
+            choices=tuple(SCHEMES),
+        ),
+    ] = "auto"
+    code: Annotated[
+        str,
+        Option(
+            "Code of the grouped scheme. auto takes the best known. See gradcode codes.", SCHEME_PANEL, choices=CODES
+        ),
+    ] = "auto"
+    nodes: Annotated[
+        Nodes | None, Option("Evaluation points of --scheme ye-abbe.", SCHEME_PANEL, default="published")
+    ] = None
+    prefer: Annotated[
+        Prefer, Option("How groups decode: most accurately, or with the least work for the master.", SCHEME_PANEL)
+    ] = "stability"
     source: Source = field(default_factory=Source)
-    loss: LossName = "logistic"
-    optimiser: OptimiserName = "nesterov"
-    iterations: int = 100
-    rate: float | None = None
-    tolerance: float = 0.0
-    batch: int | None = None
-    regularisation: float = 1e-3
-    start: str | None = None
-    seed: int = 0
-    chunks: int = 1
-    wire_dtype: WireDType | None = None
-    delay: float = 0.0
-    delayed: int = 0
-    delay_kind: DelayKind = "transient"
-    output: str | None = None
+    loss: Annotated[
+        str,
+        Option(
+            "logistic for two classes, multinomial for several, squared for numbers.",
+            _OPTIMISATION,
+            choices=tuple(LOSSES),
+        ),
+    ] = "logistic"
+    optimiser: Annotated[
+        str,
+        Option(
+            "Nesterov's method, gradient descent, L-BFGS, or, with batches, stochastic gradient descent or Adam.",
+            _OPTIMISATION,
+            default="{default}, or the preset's",
+            choices=tuple(OPTIMISERS),
+        ),
+    ] = "nesterov"
+    iterations: Annotated[int, Option("Most rounds to train for.", _OPTIMISATION)] = 100
+    tolerance: Annotated[
+        float,
+        Option(
+            "Stop when the largest component of the gradient is at most this many times that of the first gradient.",
+            _OPTIMISATION,
+            default="{default:g}, which means never, or the preset's",
+        ),
+    ] = 0.0
+    rate: Annotated[
+        float | None,
+        Option(
+            "Length of the steps.",
+            _OPTIMISATION,
+            default="1 / (smoothness of the objective); 0.001 for adam; lbfgs has none",
+        ),
+    ] = None
+    batch: Annotated[
+        int | None,
+        Option("Rows drawn in each round, with sgd and adam.", _OPTIMISATION, default=f"{_BATCH}, or all if fewer"),
+    ] = None
+    regularisation: Annotated[
+        float,
+        Option(
+            "λ of λ/2·|w|², added to the sum of the losses.",
+            _OPTIMISATION,
+            default="{default:g}, or the preset's",
+        ),
+    ] = 1e-3
+    start: Annotated[
+        str | None,
+        Option(
+            "Start from these parameters: the parameters.npz of an earlier run.",
+            _OPTIMISATION,
+            type=Path,
+            read=_absolute,
+        ),
+    ] = None
+    seed: Annotated[int, Option("Seed of the data split, batches, random codes and delays.", _OPTIMISATION)] = 0
+    wire_dtype: Annotated[
+        Literal["float16", "bfloat16"] | None,
+        Option(
+            "Send messages in 16 bits. Data, parameters and gradients are then float32, and messages are rounded once. "
+            "bfloat16 has the range of float32; float16 has three more bits, but ends at 65504.",
+            SCHEME_PANEL,
+        ),
+    ] = None
+    chunks: Annotated[
+        int, Option("Compute each share in this many parts. A late worker can stop after each of them.", SCHEME_PANEL)
+    ] = 1
+    delay: Annotated[float, Option("Delay stragglers by this many seconds.", _DELAYS)] = 0.0
+    delayed: Annotated[int, Option("Number of workers that straggle.", _DELAYS)] = 0
+    delay_kind: Annotated[
+        DelayKind,
+        Option(
+            "transient: in each round other workers, which stop once the round is over; "
+            "busy: the same workers in all rounds, which cannot be interrupted.",
+            _DELAYS,
+        ),
+    ] = "transient"
+    output: Annotated[
+        str | None,
+        Option(
+            "New directory for result.json, rounds.jsonl, parameters.npz, figures and report.html.",
+            type=Path,
+            read=_absolute,
+        ),
+    ] = None
     command: str = ""
 
     def __post_init__(self) -> None:
@@ -108,38 +185,29 @@ class TrainConfig:
         check_int("chunks", self.chunks, 1)
         check_number("regularisation", self.regularisation, 0)
         check_number("tolerance", self.tolerance, 0)
-        for name, value, allowed in [
-            ("scheme", self.scheme, get_args(Scheme)),
-            ("code", self.code, get_args(Code)),
-            ("nodes", self.nodes, (None, *get_args(Nodes))),
-            ("prefer", self.prefer, get_args(Prefer)),
-            ("loss", self.loss, get_args(LossName)),
-            ("optimiser", self.optimiser, get_args(OptimiserName)),
-            ("wire_dtype", self.wire_dtype, (None, *get_args(WireDType))),
-        ]:
-            if value not in allowed:
-                listed = ", ".join(choice for choice in allowed if choice is not None)
-                raise ValueError(f"{name} must be one of {listed}, got {value!r}")
+        for name, declared in options_of(type(self)).items():
+            value, choices = getattr(self, name), declared.choices
+            if choices and value not in choices and value != declared.field_default:
+                raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
         if self.source.target != LOSSES[self.loss].target:
             raise ValueError(
                 f"source.target must be {LOSSES[self.loss].target} for loss {self.loss}, got {self.source.target}"
             )
         self._check_optimiser()
-        kernels.wire_name(self.wire_dtype, self.dtype)
         if (self.delay > 0) != (self.delayed > 0):
             raise ValueError(f"delay and delayed go together, got delay={self.delay:g} with delayed={self.delayed}")
         self.delays()
-        # Made here so that it is checked here, and warns of what its messages would lose.
+        # Making a decoder checks the types, and warns if messages would lose too many digits.
         self.gradient_code.decoder(1, self.dtype, wire_dtype=self.wire_dtype)
 
     def _check_optimiser(self) -> None:
         if self.rate is not None:
             check_number("rate", self.rate, 0, strict=True)
-            if self.optimiser == "lbfgs":
+            if OPTIMISERS[self.optimiser].rate is None:
                 raise ValueError(
-                    f"rate must be left out with optimiser lbfgs, which searches for it, got {self.rate:g}"
+                    f"rate must be left out with optimiser {self.optimiser}, which searches for it, got {self.rate:g}"
                 )
-        if self.optimiser in STOCHASTIC:
+        if OPTIMISERS[self.optimiser].stochastic:
             if self.tolerance:
                 raise ValueError(
                     f"tolerance must be 0 with optimiser {self.optimiser}, whose gradients are noisy, "
@@ -147,17 +215,17 @@ class TrainConfig:
                 )
             check_int("batch", _BATCH if self.batch is None else self.batch, 1)
         elif self.batch is not None:
-            stochastic = " or ".join(sorted(STOCHASTIC))
+            stochastic = " or ".join(sorted(name for name, optimiser in OPTIMISERS.items() if optimiser.stochastic))
             raise ValueError(f"batch needs optimiser {stochastic}, got batch={self.batch} with {self.optimiser}")
 
     @property
     def dtype(self) -> str:
-        """Element type of data, parameters and gradients, and of messages without `wire_dtype`."""
+        """Element type of data, parameters and gradients."""
         return self.source.dtype
 
     def batch_rows(self, n_rows: int) -> int | None:
-        """Rows drawn in every round, out of `n_rows`; None where all are used."""
-        if self.optimiser not in STOCHASTIC:
+        """Return the size of a batch out of `n_rows` rows; None if every round uses all rows."""
+        if not OPTIMISERS[self.optimiser].stochastic:
             return None
         if self.batch is None:
             return min(_BATCH, n_rows)
@@ -165,85 +233,52 @@ class TrainConfig:
 
     @cached_property
     def gradient_code(self) -> GradientCode:
-        """The scheme; may warn of its load, once."""
-        n, m = self.workers, self.communication
-        if self.nodes is not None and self.scheme != "ye-abbe":
-            raise ValueError(f"nodes needs scheme ye-abbe, got nodes={self.nodes} with {self.scheme}")
-        if self.scheme not in ("auto", "grouped"):
-            for name, value, free in (("code", self.code, "auto"), ("prefer", self.prefer, "stability")):
-                if value != free:
-                    raise ValueError(f"{name} needs scheme grouped, got {name}={value} with {self.scheme}")
-        if self.scheme in _WHOLE and m != 1:
-            raise CodeParameterError(f"scheme {self.scheme} must have communication 1, got {m}")
-        if self.scheme == "uncoded":
-            if self.stragglers:
-                raise ValueError(f"scheme uncoded must have stragglers 0, got {self.stragglers}")
-            return Uncoded(n)
-        s = self.stragglers if self.stragglers is not None else min(1, n - 1)
-        check_int("stragglers", s, 0, n - 1, f"workers={n}")
-        if s + m > n:
-            raise CodeParameterError(
-                f"stragglers + communication must be at most workers, got {s} + {m} = {s + m} with workers={n}"
-            )
-        match self.scheme:
-            case "fractional-repetition":
-                return FractionalRepetition(n, s)
-            case "cyclic-repetition":
-                return CyclicRepetition(n, s, seed=self.seed)
-            case "ye-abbe":
-                nodes = self.nodes or "published"
-                return YeAbbe(n, s + m, s, m, nodes, seed=self.seed if nodes == "gaussian" else 0)
-            case "ignore-stragglers":
-                return IgnoreStragglers(n, s)
-        if self.code == "auto":
-            return design(n, s, m, prefer=self.prefer, placement=self.scheme)
-        if self.code == "repetition" and m != 1:
-            raise CodeParameterError(f"code repetition must have communication 1, got {m}")
-        return Grouped(n, named_for(self.code, s, m, self.seed), prefer=self.prefer)
+        """The scheme. Making it may emit a warning about its load, once."""
+        options = Options(self.code, self.prefer, self.nodes, self.seed)
+        return named_scheme(self.scheme, self.workers, self.stragglers, self.communication, options)
 
     def delays(self) -> Delays:
-        """The straggling to inject."""
-        # The field names of this class, where a message would use those of Delays.
+        """Return the delays to inject."""
+        # Check here, so that messages have the names of these fields and not those of Delays.
         check_number("delay", self.delay, 0)
         check_int("delayed", self.delayed, 0, self.workers, f"workers={self.workers}")
         return Delays(self.workers, self.delay, self.delayed, self.delay_kind, self.seed)
 
     def to_json(self) -> str:
-        """As text for `from_json`."""
+        """Return the configuration as text, for `from_json`."""
         return json.dumps(dataclasses.asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> TrainConfig:
-        """The configuration that `to_json` wrote."""
+        """Return the configuration that `to_json` wrote."""
         values: dict[str, Any] = json.loads(text)
         return cls(**{**values, "source": Source(**values["source"])})
 
     def shared(self) -> dict[str, object]:
-        """What all ranks must agree on."""
+        """Return the fields on which all ranks must agree."""
         values = dataclasses.asdict(self)
-        for name in ("output", "start", "command"):  # the master's alone
+        for name in ("output", "start", "command"):  # only the master uses these
             del values[name]
         return values
 
 
 def variants(config: TrainConfig, names: Iterable[str], nodes: Nodes | None = None) -> dict[str, TrainConfig]:
-    """The configurations that ``--compare`` runs in turn, by name, in the order given.
+    """Return the configurations that ``--compare`` runs in turn, by name and in the order given.
 
     Parameters
     ----------
     config : TrainConfig
-        What all of them have in common; with an output directory, each gets one inside it.
+        What they have in common. If it has an output directory, each gets a directory inside it.
     names : iterable of str
-        Schemes, or codes of the grouped scheme. Uncoded tolerates no stragglers and shortens no messages, and
-        repetition in its kinds shortens none: for them these fields of `config` are set aside.
-
+        Schemes, or codes of the grouped scheme. Those that cannot shorten messages get communication 1, and "uncoded"
+        gets 0 stragglers, whatever `config` says.
     nodes : str, optional
-        Of ye-abbe, where that is among them.
+        Nodes of "ye-abbe", if that is among them.
 
     Raises
     ------
     ValueError
-        If there are fewer than two, one is not known or comes twice, or one does not fit `config`.
+        If there are fewer than two names, a name is unknown or comes twice, or a scheme does not fit `config`.
 
     Examples
     --------
@@ -255,8 +290,7 @@ def variants(config: TrainConfig, names: Iterable[str], nodes: Nodes | None = No
     Grouped(6, <gaussian [3, 2, 2]>, load=3)
     """
     listed = [name.strip() for name in names]
-    codes = [code for code in get_args(Code) if code != "auto"]
-    known = (*get_args(Scheme), *codes)
+    known = (*SCHEMES, *CODES[1:])
     for position, name in enumerate(listed):
         if name not in known:
             raise ValueError(f"compare must be names from {', '.join(known)}, got {name!r}")
@@ -270,20 +304,20 @@ def variants(config: TrainConfig, names: Iterable[str], nodes: Nodes | None = No
         raise ValueError(f"nodes needs ye-abbe among the schemes to compare, got nodes={nodes}")
     if len(listed) < 2:
         raise ValueError(f"compare must name at least two schemes, got {', '.join(listed) or 'none'}")
-    result = {}
-    for name in listed:
-        changes: dict[str, Any] = {"scheme": name, "code": "auto", "prefer": "stability"}
-        if name in ("auto", "grouped"):
-            changes |= {"code": config.code, "prefer": config.prefer}
-        if name in codes:
-            changes |= {"scheme": "grouped", "code": name, "prefer": config.prefer}
-        if name == "uncoded":
-            changes["stragglers"] = 0
-        if name == "ye-abbe":
-            changes["nodes"] = nodes
-        if name in _WHOLE:
-            changes["communication"] = 1
-        if config.output is not None:
-            changes["output"] = f"{config.output}/{name}"
-        result[name] = dataclasses.replace(config, **changes)
-    return result
+    return {name: _variant(config, name, nodes) for name in listed}
+
+
+def _variant(config: TrainConfig, name: str, nodes: Nodes | None) -> TrainConfig:
+    scheme, code = (name, config.code) if name in SCHEMES else ("grouped", name)
+    family = SCHEMES[scheme]
+    whole_gradients = family.whole_gradients or (name in NAMES and NAMES[name].whole_gradients)
+    return dataclasses.replace(
+        config,
+        scheme=scheme,
+        code=code if "code" in family.takes else "auto",
+        prefer=config.prefer if "prefer" in family.takes else "stability",
+        nodes=nodes if "nodes" in family.takes else None,
+        stragglers=config.stragglers if family.tolerant else 0,
+        communication=1 if whole_gradients else config.communication,
+        output=None if config.output is None else f"{config.output}/{name}",
+    )

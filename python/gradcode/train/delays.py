@@ -1,23 +1,24 @@
-"""Straggling injected on purpose, so that schemes can be compared under delays that are known and repeatable."""
+"""Injected straggling: known, repeatable delays under which schemes can be compared."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 
 from gradcode._validate import check_int, check_number
 
-__all__ = ["Delays"]
+__all__ = ["DelayKind", "Delays"]
 
-_KINDS = ("transient", "busy")
-_STEP = 0.001  # seconds: how soon a transient delay notices that its task is no longer wanted
+DelayKind = Literal["transient", "busy"]
+
+_STEP = 0.001  # seconds within which a transient delay notices that its task is no longer wanted
 
 
 class Task(Protocol):
-    """What a delay needs to know of a worker's task."""
+    """The part of a task of a worker that a delay uses."""
 
     @property
     def round(self) -> int:
@@ -25,14 +26,14 @@ class Task(Protocol):
         ...
 
     def wanted(self) -> bool:
-        """Return whether the master still waits for this task."""
+        """Return whether the master still needs this task."""
         ...
 
 
 class Delays:
-    """Which workers straggle in which round, and the waiting itself.
+    """The workers that straggle in each round, and their delays.
 
-    Every rank that makes this object with the same arguments finds the same workers, so nothing is sent.
+    Objects with the same arguments choose the same workers, so ranks need not communicate.
 
     Parameters
     ----------
@@ -43,11 +44,11 @@ class Delays:
     count : int
         How many workers straggle at a time, in 0..n_workers.
     kind : {"transient", "busy"}
-        With ``"transient"`` other workers straggle in every round, and a delay ends early once its task is
-        no longer wanted: a passing hold-up. With ``"busy"`` the same workers straggle in all rounds, each
-        delay in full: a machine that is slow and cannot be interrupted.
+        ``"transient"``: in each round different workers straggle, and a delay ends early once its task is no longer
+        wanted. ``"busy"``: the same workers straggle in all rounds and every delay lasts in full, as on a slow machine
+        that cannot be interrupted.
     seed : int, optional
-        Of the draw.
+        Seed of the draw.
 
     Examples
     --------
@@ -63,12 +64,13 @@ class Delays:
         self.n_workers = check_int("n_workers", n_workers, 1)
         self.seconds = check_number("seconds", seconds, 0)
         self.count = check_int("count", count, 0, self.n_workers, context=f"n_workers={self.n_workers}")
-        if kind not in _KINDS:
-            raise ValueError(f"kind must be one of {', '.join(map(repr, _KINDS))}, got {kind!r}")
+        kinds = get_args(DelayKind)
+        if kind not in kinds:
+            raise ValueError(f"kind must be one of {', '.join(map(repr, kinds))}, got {kind!r}")
         self.kind = kind
         self.seed = check_int("seed", seed, 0)
         self._always = self._draw(self.seed) if kind == "busy" else None
-        self._seen: dict[int, int] = {}  # worker to the last round in which apply() was called for it
+        self._seen: dict[int, int] = {}  # for each worker, the last round in which apply() was called
 
     def __repr__(self) -> str:
         """Return the call that makes this object."""
@@ -87,18 +89,18 @@ class Delays:
         sleep: Callable[[float], object] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> bool:
-        """Wait if `worker` straggles in the round of `task`; to be called before computing.
+        """Wait if `worker` straggles in the round of `task`. Call this before computing.
 
-        A round that computes in several pieces calls this for each of them; only the first call waits.
+        A worker that computes in several parts calls this for each of them; only the first call of a round waits.
 
         Parameters
         ----------
         task : Task
-            The worker's task: its `round` and `wanted()` are used.
+            The task of the worker.
         worker : int
             The worker, in 0..n_workers-1.
         sleep, clock : callable, optional
-            Take the place of `time.sleep` and `time.monotonic`.
+            Replace `time.sleep` and `time.monotonic`.
 
         Returns
         -------

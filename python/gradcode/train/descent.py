@@ -1,4 +1,4 @@
-"""What the master of a training run does with the gradients, and what it keeps of the run."""
+"""The part of the master in a training run: descent, records, test scores and the result."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from gradcode.linear.objective import regularised
 from gradcode.linear.optimisers import default_rate, optimiser_of
 from gradcode.rounds import Cluster
 from gradcode.train.config import TrainConfig
-from gradcode.train.events import failure_event
+from gradcode.train.events import Event, Finished, RoundDone, Started, failure
 from gradcode.train.output import RunOutput, read_parameters
 
 __all__ = ["Emit", "Master", "starting_point"]
 
-Emit = Callable[[dict[str, Any]], None]
+Emit = Callable[[Event], None]
 
-# With an output directory, the test rows are scored in about this many rounds, for the curves.
+# With an output directory, score the test rows in about this many rounds, for the figures.
 _SCORED_ROUNDS = 100
-# The parameters are kept this often, so that a crash loses no more.
+# Write the parameters this often, so that a crash loses no more.
 _SAVE_SECONDS = 60.0
 
 
 def starting_point(config: TrainConfig, prepared: Prepared) -> npt.NDArray[Any]:
-    """The parameters to start from: zeros, or those of an earlier run.
+    """Return the parameters to start from: zeros, or those of an earlier run.
 
     Raises
     ------
     DataError
-        If the file of the earlier run cannot be read, or holds other parameters than these data need.
+        If the file of the earlier run cannot be read, or its parameters do not fit the data.
     """
     size, dtype = _n_parameters(config, prepared), np.dtype(config.dtype)
     if config.start is None:
@@ -58,18 +58,18 @@ def _n_parameters(config: TrainConfig, prepared: Prepared) -> int:
 
 
 class Master:
-    """Trains, reports and keeps the result.
+    """Trains, emits events, and writes the result.
 
     Parameters
     ----------
     config : TrainConfig
-        The run.
+        The configuration.
     prepared : Prepared
-        The data, of which only the test rows are read here.
+        The data. The master reads only the test rows.
     emit : callable
-        Takes the events of `gradcode.reports.terminal`.
+        Called with each event of `gradcode.train.events`.
     launched_at : float
-        When the run was started, in seconds since the epoch.
+        When the run was launched, in seconds since the epoch.
 
     Attributes
     ----------
@@ -90,21 +90,21 @@ class Master:
         self._test: tuple[Any, npt.NDArray[Any]] | None = None
         self._output: RunOutput | None = None
         self._parameters = np.empty(0)
-        self._mark = 0.0  # the end of the last round, for timing the next
+        self._mark = 0.0  # end of the last round, for timing the next
         self._saved = 0.0
 
     def main(self, cluster: Cluster) -> str:
-        """Train, report, and keep the result; returns how it ended."""
+        """Train, emit events, and write the result; return its status, "completed" or "interrupted"."""
         try:
-            # Only a round is interrupted, so that records and files are never torn.
-            with cluster.interrupts.shelter():
+            # Ctrl-C takes effect only within a round, so that records and files are always complete.
+            with cluster.interrupts.deferred():
                 self._parameters = starting_point(self._config, self._prepared)
                 if self._config.output is None:
                     return self._train(cluster)
                 with RunOutput(Path(self._config.output)) as self._output:
                     return self._train(cluster)
         except Exception as error:
-            self._emit(failure_event(error))  # now, and not after all workers have left
+            self._emit(failure(error))  # now, rather than after all workers have left
             error.gradcode_reported = True  # type: ignore[attr-defined]
             raise
 
@@ -113,18 +113,17 @@ class Master:
         try:
             cluster.wait_for_workers()
             if self._output is not None:
-                self._scores(self._parameters)  # what this imports and reads belongs to the startup
+                self._scores(self._parameters)  # importing and reading belong to the startup
             startup = time.time() - self._launched_at
             self._emit(
-                {
-                    "event": "started",
-                    "scheme": repr(cluster.scheme),
-                    "n_workers": cluster.scheme.n_workers,
-                    "rows": self._prepared.n_train,
-                    "features": self._prepared.n_features,
-                    "iterations": config.iterations,
-                    "startup_seconds": startup,
-                }
+                Started(
+                    scheme=repr(cluster.scheme),
+                    n_workers=cluster.scheme.n_workers,
+                    rows=self._prepared.n_train,
+                    features=self._prepared.n_features,
+                    iterations=config.iterations,
+                    startup_seconds=startup,
+                )
             )
             self._mark = self._saved = time.perf_counter()
 
@@ -147,16 +146,16 @@ class Master:
             self._output.parameters(self._parameters)
         result = self._result(cluster, status, stopped, startup)
         if self._output is not None and status == "interrupted":
-            self._output.result(result)  # the time left may be short; the test score comes later, if it still can
+            self._output.result(result)  # store it now: there may be no time left for the test scores
         if self._tally.rounds:
             result["test"] = self._scores(self._parameters)
         if self._output is not None:
             self._output.result(result)
-        self._emit({"event": "finished", "result": result})
+        self._emit(Finished(result))
         return status
 
     def _after_round(self, cluster: Cluster, w: npt.NDArray[Any], value: float) -> None:
-        """Record, show and keep the round that has just ended, taken at `w`; scoring is not counted as training."""
+        """Record, show and write the last round, at the parameters `w`. Scoring does not count as training time."""
         now = time.perf_counter()
         record = self._tally.add(cluster, value, now - self._mark)
         scoring = 0.0
@@ -168,7 +167,7 @@ class Master:
             if now - self._saved > _SAVE_SECONDS:
                 self._output.parameters(self._parameters)
                 self._saved = now
-        self._emit({"event": "round", **{k: record[k] for k in ("round", "loss", "seconds", "late", "used")}})
+        self._emit(RoundDone(record["round"], value, record["seconds"], record["late"], record["used"]))
         self._mark = now + scoring
 
     def _scores(self, w: npt.NDArray[Any]) -> dict[str, float | None]:
@@ -223,7 +222,7 @@ class _Tally:
 
     def __init__(self, n_workers: int) -> None:
         self.loss: float | None = None
-        self._seconds: list[float] = []  # of the whole loop, for each round
+        self._seconds: list[float] = []  # of each round, with the step of the optimiser
         self._totals = dict.fromkeys(("seconds_down", "seconds_up", "bytes_down", "bytes_up"), 0.0)
         self._used = [0] * n_workers
         self._late = [0] * n_workers
@@ -234,8 +233,8 @@ class _Tally:
         return len(self._seconds)
 
     def add(self, cluster: Cluster, loss: float, seconds: float) -> dict[str, Any]:
-        """Take in the last round of the cluster; returns it as rounds.jsonl has it."""
-        record = cluster.log.pop()  # a run of a week has more rounds than memory should hold
+        """Add the last round of the cluster; return its record for rounds.jsonl."""
+        record = cluster.log.pop()  # do not keep it: a long run has too many rounds for memory
         self.loss = loss
         self._seconds.append(seconds)
         for name in self._totals:
@@ -260,7 +259,7 @@ class _Tally:
         }
 
     def summary(self) -> dict[str, Any]:
-        """What result.json says of all rounds together."""
+        """Return the totals over all rounds, for result.json."""
         seconds = np.array(self._seconds)
         return {
             "train_seconds": float(seconds.sum()),

@@ -1,4 +1,4 @@
-"""What a run keeps in its output directory."""
+"""The files that a run writes to its output directory."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ __all__ = ["RunOutput", "check_output", "read_parameters"]
 
 
 class RunOutput:
-    """Writes rounds.jsonl and now and then parameters.npz as the run goes, and result.json at its end.
+    """Writes rounds.jsonl and, now and then, parameters.npz during a run, and result.json at its end.
 
-    The last two are replaced whole. Where result.json stands, everything else is complete.
+    The last two are replaced in one step. Once result.json exists, everything else is complete.
 
     Parameters
     ----------
     directory : Path
-        Is made if need be.
+        The output directory. It is created if needed.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -35,7 +35,7 @@ class RunOutput:
         self._rounds: IO[str] = (directory / "rounds.jsonl").open("w", encoding="utf-8")
 
     def __enter__(self) -> RunOutput:
-        """Keep rounds.jsonl open."""
+        """Return this object; rounds.jsonl is open."""
         return self
 
     def __exit__(
@@ -50,7 +50,7 @@ class RunOutput:
         self._rounds.flush()
 
     def parameters(self, parameters: npt.NDArray[Any]) -> None:
-        """Write parameters.npz, with the one array ``parameters``."""
+        """Write parameters.npz, with a single array, ``parameters``."""
         self._replace("parameters.npz", lambda file: np.savez(file, parameters=parameters))
 
     def result(self, result: dict[str, Any]) -> None:
@@ -66,12 +66,12 @@ class RunOutput:
 
 
 def check_output(output: str | os.PathLike[str] | None) -> None:
-    """Make the output directory, if there shall be one.
+    """Create the output directory, unless it is None.
 
     Raises
     ------
     ValueError
-        If it cannot be made, or holds something that would be lost.
+        If it cannot be created, or contains files that would be lost.
     """
     if output is None:
         return
@@ -89,12 +89,12 @@ def check_output(output: str | os.PathLike[str] | None) -> None:
 
 
 def read_parameters(path: Path) -> npt.NDArray[Any]:
-    """Read what `RunOutput.parameters` wrote.
+    """Read the parameters that `RunOutput.parameters` wrote.
 
     Raises
     ------
     DataError
-        If there is no such file, or it is not one of parameters.
+        If there is no such file, or it does not contain parameters.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -102,7 +102,7 @@ def read_parameters(path: Path) -> npt.NDArray[Any]:
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
     except (ValueError, KeyError, EOFError, AttributeError, TypeError, zipfile.BadZipFile):
-        # NumPy's own words may advise to unpickle the file, which is never done here.
+        # Do not show NumPy's message: it may suggest to unpickle the file, which is unsafe.
         raise DataError(f"{path}: must be the parameters.npz of a training run, and is not") from None
     if not np.isfinite(parameters).all():
         raise DataError(f"{path}: its parameters must be finite")

@@ -1,41 +1,35 @@
-"""Well-known files: how the published evaluations prepare them, and how to train on them."""
+"""Well-known files: how published evaluations prepare them, and how to train on them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from gradcode.train.config import OptimiserName
-
-__all__ = ["PRESETS", "Preset", "PresetName"]
-
-PresetName = Literal["amazon"]
+__all__ = ["PRESETS", "Preset"]
 
 
 @dataclass(frozen=True)
 class Preset:
-    """What a preset stands for.
+    """How to prepare a file, and how to train on it.
 
     Attributes
     ----------
     file : str
-        Where to find the data, for a message.
+        Where to get the file, for a message.
     source : mapping
         Fields of `Source`.
-    optimiser, regularisation, tolerance
-        Of `TrainConfig`, where the user names none.
+    run : mapping
+        Fields of `TrainConfig`, for options that the user does not give.
     """
 
     file: str
     source: Mapping[str, Any]
-    optimiser: OptimiserName
-    regularisation: float
-    tolerance: float
+    run: Mapping[str, Any]
 
 
-PRESETS: dict[PresetName, Preset] = {
-    # Amazon Employee Access Challenge (Kaggle, 2013), prepared as by Tandon et al. 2017 and those who followed.
+PRESETS: dict[str, Preset] = {
+    # Amazon Employee Access Challenge (Kaggle, 2013), prepared as in Tandon et al. 2017 and later work.
     "amazon": Preset(
         file="train.csv (kaggle.com/c/amazon-employee-access-challenge)",
         source={
@@ -43,12 +37,14 @@ PRESETS: dict[PresetName, Preset] = {
             "label": "ACTION",
             "interactions": True,
             "exclude_interactions": (("ROLE_TITLE", "ROLE_FAMILY"), ("ROLE_ROLLUP_1", "ROLE_ROLLUP_2")),
-            # A plain split, as published.
+            # The published evaluations split without regard to classes.
             "stratify": False,
         },
-        optimiser="lbfgs",
-        # Cross-validated on the training rows; 1 to 4 differ by less than the folds do.
-        regularisation=2.0,
-        tolerance=1e-6,
+        run={
+            "optimiser": "lbfgs",
+            # Cross-validated on the training rows; values from 1 to 4 differ by less than the folds do.
+            "regularisation": 2.0,
+            "tolerance": 1e-6,
+        },
     ),
 }

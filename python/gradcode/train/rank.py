@@ -1,7 +1,8 @@
-"""Where a rank of `gradcode train` starts: ``python -m gradcode.train.rank CONFIGURATION PREPARED LAUNCHED_AT``.
+"""The entry of each rank of `gradcode train`.
 
-The launcher starts the ranks this way, with the data prepared. `serve` is the other door: the command run inside
-somebody's own mpirun or srun.
+- ``python -m gradcode.train.rank CONFIGURATION PREPARED LAUNCHED_AT``, for ranks that the launcher starts, with data
+  that it has prepared
+- `serve`, for the command inside an existing mpirun or srun
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any, TextIO, cast
 
-from gradcode.datasets.prepared import Prepared, open_prepared
+from gradcode.datasets.prepared import open_prepared
 from gradcode.errors import GradCodeWarning
 from gradcode.mpi import load_mpi
-from gradcode.reports.terminal import Reporter
+from gradcode.reports.live import Reporter
 from gradcode.train.application import train
 from gradcode.train.config import TrainConfig
-from gradcode.train.events import encode_event, failure_event
-from gradcode.train.job import Job, present
+from gradcode.train.events import Event, Finished, Status, encoded, failure, show
+from gradcode.train.job import Job, present, run_all
 
 __all__ = ["main", "serve"]
 
@@ -34,95 +35,101 @@ def main() -> int:
     """Run one rank that the launcher started."""
     configuration, directory, launched_at = sys.argv[1:]
     comm = load_mpi()
-    # The launcher's "please stop" reaches every rank; the master takes it as Ctrl-C and ends the others in order.
+    # The launcher's signal to stop reaches every rank. The master treats it as Ctrl-C and ends the other ranks.
     signal.signal(signal.SIGUSR1, _as_interrupt if comm.rank == 0 else signal.SIG_IGN)
-    warnings.simplefilter("ignore", GradCodeWarning)  # the launcher has said it
+    warnings.simplefilter("ignore", GradCodeWarning)  # the launcher has shown it
     from gradcode.mpi.agreement import together
 
-    def emit(event: dict[str, Any]) -> None:
-        sys.stdout.write(encode_event(event))
+    def emit(event: Event) -> None:
+        sys.stdout.write(encoded(event))
         sys.stdout.flush()
 
     try:
         config = TrainConfig.from_json(configuration)
         prepared = together(comm, lambda: open_prepared(directory))
         if comm.rank == 0:
-            emit({"event": "status", "message": "workers are loading their shares"})
+            emit(Status("workers are loading their shares"))
         train(config, prepared, emit, float(launched_at))
     except (Exception, KeyboardInterrupt) as error:
         if comm.rank == 0 and not getattr(error, "gradcode_reported", False):
-            emit(failure_event(error))
-    # The launcher goes by the events; any other status would only make mpirun explain itself at length.
+            emit(failure(error))
+    # The launcher goes by the events; another status would only make mpirun print long explanations.
     return 0
 
 
 def serve(job: Job) -> int:
     """Run one rank inside an existing mpirun or srun; every rank calls this.
 
-    On each host one rank reads and lays out the data for all.
+    On each host, one rank prepares the data for all.
+
+    Parameters
+    ----------
+    job : Job
+        The runs, the same on all ranks.
+
+    Returns
+    -------
+    int
+        Exit status: 0 if all results are stored, 2 if a run failed, 130 on the master if one was interrupted.
     """
     launched_at = time.time()
     comm = load_mpi()
-    warnings.simplefilter("ignore", GradCodeWarning)  # the command has said it
+    warnings.simplefilter("ignore", GradCodeWarning)  # the command has shown it
     from mpi4py import MPI
 
     from gradcode.mpi.agreement import gather_texts, together
 
-    results: dict[str, dict[str, Any]] = {}
-    status = 0
     host = comm.Split_type(MPI.COMM_TYPE_SHARED)
     with contextlib.ExitStack() as stack:
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="gradcode-")) if host.rank == 0 else ""
-        # mpirun gives ranks a terminal of its own: what arrives at the user's is a stream of lines.
-        reporter = stack.enter_context(Reporter(stream=cast(IO[str], _NotATerminal(sys.stdout))))
+        reporter = stack.enter_context(_reporter(speaks=comm.rank == 0))
 
-        def ready() -> str:
+        def prepare() -> str:
             if comm.rank == 0:
                 stack.enter_context(job.directory())
-            say = reporter.status if comm.rank == 0 else _say_nothing
-            return str(job.prepare(Path(scratch), say)) if host.rank == 0 else ""
-
-        def attempt(name: str, config: TrainConfig, prepared: Prepared) -> int:
-            def emit(event: dict[str, Any]) -> None:
-                reporter.handle(event)
-                if event["event"] == "finished":
-                    results[name] = event["result"]
-
-            try:
-                return train(config, prepared, emit, launched_at)
-            except Exception as error:
-                return failed(error)
+            return str(job.prepare(Path(scratch), reporter.status)) if host.rank == 0 else ""
 
         def failed(error: Exception) -> int:
-            if comm.rank == 0 and not getattr(error, "gradcode_reported", False):
-                reporter.handle(failure_event(error))
+            if not getattr(error, "gradcode_reported", False):
+                show(failure(error), reporter)
             return 2
 
+        def attempt(config: TrainConfig, launched_at: float, last: bool) -> tuple[int, dict[str, Any] | None]:
+            result: dict[str, Any] | None = None
+
+            def emit(event: Event) -> None:
+                nonlocal result
+                show(event, reporter)
+                if isinstance(event, Finished):
+                    result = event.result
+
+            try:
+                status = train(config, prepared, emit, launched_at)
+            except Exception as error:
+                status = failed(error)
+            if not last:  # all ranks continue or stop as the master does
+                status = int(gather_texts(comm, str(status))[0])
+            return status, result
+
         try:
-            directory = gather_texts(host, together(comm, ready))[0]
+            directory = gather_texts(host, together(comm, prepare))[0]
             prepared = together(comm, lambda: open_prepared(directory))
         except Exception as error:
             return failed(error)
         finally:
             host.Free()
-        left = len(job.runs)
-        for name, config in job.runs.items():
-            if comm.rank == 0 and job.compares:
-                reporter.headline(name)
-            status = attempt(name, config, prepared)
-            left -= 1
-            if left:  # however it ended on the master, the others go by that
-                status = int(gather_texts(comm, str(status))[0])
-            if status:
-                break
-            launched_at = time.time()
-        if comm.rank == 0:
-            present(job, results, reporter)
+        status, results = run_all(job, attempt, reporter, launched_at)
+        present(job, results, reporter)
     return status
 
 
-def _say_nothing(message: str) -> None:
-    """On all ranks but one."""
+def _reporter(speaks: bool) -> Reporter:
+    """Return a reporter for standard output, or a silent one."""
+    if not speaks:
+        nowhere = io.StringIO()
+        return Reporter(stream=nowhere, errors=nowhere)
+    # mpirun may give the ranks a pseudo-terminal, but its own output is plain lines.
+    return Reporter(stream=cast(IO[str], _NotATerminal(sys.stdout)))
 
 
 def _as_interrupt(signum: int, frame: FrameType | None) -> None:
@@ -130,7 +137,7 @@ def _as_interrupt(signum: int, frame: FrameType | None) -> None:
 
 
 class _NotATerminal(io.TextIOBase):
-    """A stream that is written to as if it were a file."""
+    """A stream that says it is not a terminal."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

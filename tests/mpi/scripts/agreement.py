@@ -26,6 +26,7 @@ for changed, field in [
     ({"chunks": 1 + odd}, "chunks"),
     ({"seed": int(odd)}, "seed"),
     ({"configuration": {"rate": 0.1 + odd}}, "rate"),
+    ({"share_result": bool(odd)}, "share_result"),
 ]:
     arguments = {**base, **changed}
     scheme = arguments.pop("scheme")
@@ -45,7 +46,7 @@ for workers in (SIZE - 2, SIZE):
     else:
         raise AssertionError("a wrong number of ranks went unnoticed")
 
-# What only one rank knows, all ranks hear of: nobody waits for one that has left.
+# If one rank cannot go on, all ranks hear of it: none waits for a rank that has left.
 try:
     run(never, base["scheme"], never, gradient_size=2**50)
 except MemoryError as error:

@@ -120,14 +120,14 @@ def refused(error, text, X, y, **options):
     except error as raised:
         assert text in str(raised), raised
     else:
-        raise AssertionError(f"nobody said {text}")
+        raise AssertionError(f"{text} was not said")
 
 
 def failures(folder):
     """What goes wrong on one rank ends the fit on all, and the next fit works."""
     X, y = problem(load_breast_cancer)
 
-    # One rank's data, or parameters, are not those of the others, or none at all.
+    # The data or parameters of one rank differ from those of the others, or cannot be used.
     broken = np.where(np.arange(len(X)) == 7, np.nan, X.T).T
     if RANK == 2:
         refused(ValueError, "contains NaN", broken, y)

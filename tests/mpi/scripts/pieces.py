@@ -7,6 +7,7 @@ import gradcode.mpi.wire as wire
 from gradcode import design
 from gradcode.mpi import run
 from gradcode.mpi.link import Link
+from gradcode.mpi.master import MasterEngine
 from gradcode.mpi.placement import place
 
 wire.PIECE_BYTES = 1000  # on every rank, so that small arrays make long messages
@@ -67,4 +68,28 @@ if MPI.COMM_WORLD.rank == 0:
     # On one host, rank 2 is the worker that the placement makes it.
     worker = place(scheme, ["here"] * 5).index(2)
     assert all(worker not in used for used in used_ranks), used_ranks
+
+
+# The run ends while all workers still take the pieces of a model: they read the stop after the last piece.
+def interrupted(cluster):
+    real_send = MasterEngine.send
+
+    def send(engine, worker, round):
+        real_send(engine, worker, round)
+        cluster.interrupts.put_back()
+
+    cluster.wait_for_workers()
+    MasterEngine.send = send  # type: ignore[method-assign]
+    try:
+        cluster.gradient(np.ones(SIZE))
+    except KeyboardInterrupt:
+        return "interrupted"
+    finally:
+        MasterEngine.send = real_send  # type: ignore[method-assign]
+
+
+wire.PIECE_BYTES = 8  # thousands of pieces, which are under way for longer than the master waits between two looks
+outcome = run(interrupted, scheme, gradient, gradient_size=SIZE)
+if MPI.COMM_WORLD.rank == 0:
+    assert outcome == "interrupted", outcome
     print("passed")

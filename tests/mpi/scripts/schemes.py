@@ -1,4 +1,4 @@
-"""Every scheme over MPI: the parameters after some rounds are those of one process, with stragglers in every round."""
+"""Every scheme over MPI, with stragglers in each round: the parameters equal those of one process."""
 
 import time
 import warnings

@@ -79,7 +79,7 @@ def check(comm):
         late.append(run(main, scheme, gradient, **options))
     if comm.rank == 0:
         assert len(late) == 2 * len(shapes)
-        assert sum(late) > 0, "nobody straggled, so nothing was tested"
+        assert sum(late) > 0, "there was no straggler, so nothing was tested"
 
 
 for workers in map(int, sys.argv[1:]):

@@ -1,4 +1,4 @@
-"""Messages of 16 bits: with stragglers in every round, the parameters stay near those of messages of float32."""
+"""Messages of 16 bits, with stragglers in each round: the parameters stay close to those with float32 messages."""
 
 import time
 import warnings

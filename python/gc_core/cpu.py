@@ -1,4 +1,4 @@
-"""How the kernels use the processor, for the whole process: their instruction set, and their threads."""
+"""The instruction set and the number of threads of the kernels, for the whole process."""
 
 import os
 
@@ -29,7 +29,7 @@ _THREADS = "GRADCODE_NUM_THREADS"
 
 
 def _obey_environment() -> None:
-    """Take level and number of threads from the environment, where they are set and not empty."""
+    """Set level and number of threads from the environment; an unset or empty variable changes nothing."""
     if name := os.environ.get(_LEVEL, ""):
         try:
             force_level(name)
@@ -44,3 +44,6 @@ def _obey_environment() -> None:
             raise ImportError(
                 f"the environment variable {_THREADS} must be an integer of at least 1, got {count!r}"
             ) from error
+
+
+_obey_environment()

@@ -1,4 +1,5 @@
-# The kernels for other Cython modules; see gradcode.h for the arguments.  A status other than GC_OK raises KernelError.
+# The kernels for other Cython modules; gradcode.h describes the arguments.  A status other than GC_OK raises
+# KernelError.
 
 from libc.stdint cimport uint16_t
 
@@ -28,27 +29,10 @@ cdef int decode_bf16(const float *weights, size_t n_messages, size_t parts, size
                      const uint16_t *const *messages, size_t length, float *out, bint accumulate,
                      int num_threads) except -1 nogil
 
-
-cdef class Plan:
-    cdef gc_plan *plan
-    cdef readonly Py_ssize_t n_inputs       # gradients or messages
-    cdef readonly Py_ssize_t parts
-    cdef readonly Py_ssize_t gradient_size
-    cdef readonly Py_ssize_t message_size
-    cdef readonly object dtype              # of gradients
-    cdef readonly object message_dtype
-    cdef readonly object num_threads
-    cdef Py_ssize_t in_size, out_size, in_bytes, out_bytes
-    cdef int in_kind, out_kind, threads
-    cdef bint brief                         # so short that the GIL is kept
-    cdef str inputs
-    cdef object prepare(self, bint encode, table, gradient_size, message_size, dtype, message_dtype, num_threads)
-    cdef object run(self, arrays, out, bint accumulate)
-
-
-cdef class EncodePlan(Plan):
-    pass
-
-
-cdef class DecodePlan(Plan):
-    pass
+cdef int plan_encode(gc_plan **plan, int type, const void *coefficients, size_t n_gradients, size_t parts,
+                     size_t stride, size_t length) except -1 nogil
+cdef int plan_decode(gc_plan **plan, int type, const void *weights, size_t n_messages, size_t parts,
+                     size_t stride, size_t length) except -1 nogil
+cdef int plan_run(const gc_plan *plan, const void *const *buffers, void *out, bint accumulate,
+                  int num_threads) except -1 nogil
+cdef void plan_free(gc_plan *plan) noexcept nogil

@@ -1,4 +1,4 @@
-# Declarations of gradcode.h; the comments are there.
+# Declarations of gradcode.h, which has the comments.
 
 from libc.stdint cimport uint16_t
 
