@@ -91,8 +91,8 @@ BAD = [
     (
         ["--compare", "grouped,nonsense"],
         "compare must be names from auto, grouped, fractional-repetition, cyclic-repetition, ye-abbe, uncoded, "
-        "ignore-stragglers, harmonic, systematic, gaussian, haar, repetition, repeated-slices, parity, parity-product, "
-        "hamming-extended, simplex, got 'nonsense'",
+        "ignore-stragglers, repetition, repeated-slices, parity, parity-product, hamming-extended, simplex, harmonic, "
+        "systematic, gaussian, haar, got 'nonsense'",
     ),
     (["--compare", "grouped,grouped"], "compare must not name a scheme twice, got 'grouped'"),
     (

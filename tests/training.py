@@ -29,6 +29,8 @@ from gradcode.linear.optimisers import default_rate, optimiser_of
 from gradcode.linear.spectrum import spectral_norm_squared
 from gradcode.train import application, descent, launcher
 from gradcode.train.config import TrainConfig
+from gradcode.train.events import show
+from gradcode.train.job import run_all
 
 # One worker is late in every round, each time another one, and nobody waits for it.
 STRAGGLER = ("--delay", 2, "--delayed", 1)
@@ -41,13 +43,13 @@ def on_threads(monkeypatch):
         return gradcode.local.run(main, scheme, gradient, **options)
 
     def launch(job, reporter):
+        def attempt(config, launched_at, last):
+            return application.train(config, prepared, lambda event: show(event, reporter), launched_at), None
+
         with tempfile.TemporaryDirectory() as scratch, job.directory(), warnings.catch_warnings():
             warnings.simplefilter("ignore", GradCodeWarning)  # as the ranks do: the command has said it
             prepared = open_prepared(job.prepare(Path(scratch), reporter.status))
-            for name, config in job.runs.items():
-                if job.compares:
-                    reporter.headline(name)
-                status = application.train(config, prepared, reporter.handle, time.time())
+            status, _ = run_all(job, attempt, reporter, time.time())
         return status
 
     monkeypatch.setattr(application, "run", run)
