@@ -18,6 +18,11 @@ def repetition(length: int) -> LinearCode:
 
     In the grouped scheme this is the fractional repetition of Tandon et al. (2017).
 
+    Parameters
+    ----------
+    length : int
+        Block length d.
+
     Examples
     --------
     >>> repetition(3)
@@ -31,6 +36,11 @@ def repetition(length: int) -> LinearCode:
 def identity(length: int) -> LinearCode:
     """Trivial code [d, d, 1]: every worker sends its own d-th of the gradient, and all must answer.
 
+    Parameters
+    ----------
+    length : int
+        Block length d.
+
     Examples
     --------
     >>> identity(3)
@@ -43,6 +53,11 @@ def identity(length: int) -> LinearCode:
 @construction
 def parity(length: int) -> LinearCode:
     """Single parity check code [d, d − 1, 2]: d − 1 slices of the gradient, and their sum. MDS.
+
+    Parameters
+    ----------
+    length : int
+        Block length d, at least 2.
 
     Examples
     --------
@@ -87,6 +102,13 @@ def product(first: LinearCode, second: LinearCode) -> LinearCode:
 
     A product of parity codes is decoded row by row and column by column, by additions. With ``identity`` as `second`,
     each worker of `first` becomes several workers, which send one slice each of its message.
+
+    Parameters
+    ----------
+    first : LinearCode
+        Code of the columns.
+    second : LinearCode
+        Code of the rows.
 
     Examples
     --------

@@ -166,7 +166,16 @@ def gaussian(length: int, dimension: int, *, seed: int = 0, draws: int = 1) -> L
 def haar(length: int, dimension: int, *, seed: int = 0, draws: int = 1) -> LinearCode:
     """Random code [d, m, d − m + 1] with orthonormal rows: m rows of a uniformly random orthogonal matrix.
 
-    The arguments are those of `gaussian`.
+    Parameters
+    ----------
+    length : int
+        Block length d.
+    dimension : int
+        Dimension m, in 1..d.
+    seed : int
+        Seed of the draw; the same on every machine.
+    draws : int
+        Take the best of this many draws, by the worst condition number.
 
     Examples
     --------
@@ -226,6 +235,13 @@ def chebyshev_vandermonde(length: int, dimension: int) -> LinearCode:
 
     G[u, j] = T_u(x_j), the Chebyshev polynomials (the constant one times √½) at the Chebyshev points
     x_j = cos((2j + 1)π / 2d).
+
+    Parameters
+    ----------
+    length : int
+        Block length d.
+    dimension : int
+        Dimension m, in 1..d.
 
     Examples
     --------

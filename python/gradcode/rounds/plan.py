@@ -19,6 +19,11 @@ __all__ = ["RunPlan"]
 class RunPlan:
     """The arguments of a run, checked when the plan is made. `gradcode.mpi.run` explains them.
 
+    Parameters
+    ----------
+    dtype, wire_dtype : dtype
+        As in `gradcode.mpi.run`. All other parameters become attributes.
+
     Attributes
     ----------
     main : callable
