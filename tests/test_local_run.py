@@ -153,17 +153,20 @@ def test_a_late_result_is_discarded_and_the_straggler_comes_back():
 
 
 def test_a_worker_learns_that_its_round_is_over_and_may_return_none():
-    answers = {}
+    answers, asked = {}, threading.Event()
     with Gates((1, 0)) as gates:
 
         def gradient(params, task):
             gates.pass_through(task)
             answers[task.worker] = task.wanted()
+            if task.worker == 1:
+                asked.set()
             return params.copy() if task.wanted() else None
 
         def main(cluster):
             cluster.gradient(np.ones(SIZE))
             gates.open(1, 0)
+            asked.wait()  # after main, no worker is wanted any more
 
         gradcode.local.run(main, design(2, stragglers=1, communication=1), gradient, gradient_size=SIZE)
     assert answers == {0: True, 1: False}
