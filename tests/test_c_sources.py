@@ -84,6 +84,7 @@ def test_optimised(tmp_path):
     assert_complete(output, "base")
 
 
+@pytest.mark.slow
 @needs("cc")
 def test_without_threads(tmp_path):
     output = run(build(tmp_path, "cc", "-O1"), "quick")

@@ -46,6 +46,7 @@ def exact_worst(code):
     return found.worst
 
 
+@pytest.mark.slow
 def test_the_frequency_table_has_the_worst_conditions_of_the_study():
     for dimension, length, frequencies, worst in TABLE:
         code = codes.frequency(length, frequencies, length)

@@ -147,7 +147,7 @@ HALVES = {"float16": np.dtype(np.float16), "bfloat16": np.dtype(np.uint16)}
 
 
 @pytest.mark.parametrize("wire", HALVES)
-@pytest.mark.parametrize("length", [1, 5, 31, 64, 700, 2_000_003])
+@pytest.mark.parametrize("length", [1, 5, 31, 64, 700, pytest.param(2_000_003, marks=pytest.mark.slow)])
 def test_messages_of_16_bits(rng, wire, length):
     """The sum is made in float32, within its own bound, and rounded once to the nearest, ties to even."""
     parts, count = 3, 4

@@ -127,16 +127,16 @@ LARGE = [
     Grouped(97, codes.default(12, 6)),
     Grouped(100, codes.hamming_extended(), prefer="decoding"),
     Grouped(60, [codes.default(8, 4)] * 3 + [codes.default(12, 4)] * 3, shares=[1, 1, 1, 2, 2.5, 2]),
-    CyclicRepetition(51, 4, "harmonic"),
     CyclicRepetition(40, 3),
-    YeAbbe(100, 5, 3, 2, "harmonic"),
     YeAbbe(50, 10, 6, 4, "harmonic"),
-    YeAbbe(60, 5, 2, 3, "gaussian"),
     YeAbbe(18, 5, 3, 2, "published"),
 ]
 
 
-@pytest.mark.parametrize("scheme", LARGE, ids=repr)
+LARGEST = [CyclicRepetition(51, 4, "harmonic"), YeAbbe(100, 5, 3, 2, "harmonic"), YeAbbe(60, 5, 2, 3, "gaussian")]
+
+
+@pytest.mark.parametrize("scheme", [*LARGE, *(pytest.param(scheme, marks=SLOW) for scheme in LARGEST)], ids=repr)
 def test_random_patterns_of_large_schemes(scheme):
     n, s = scheme.n_workers, scheme.stragglers
     rng = np.random.default_rng(n)

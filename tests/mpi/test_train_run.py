@@ -217,6 +217,7 @@ def test_a_comparison_that_fails_ends_on_all_ranks(tmp_path):
     assert "\nrepetition\n" not in completed.stdout
 
 
+@pytest.mark.slow
 def test_an_interrupted_comparison_keeps_what_it_has(tmp_path):
     out = tmp_path / "out"
     options = ("--compare", "uncoded,repetition", "--iterations", "1000000", "--workers", "2", "--output", str(out))
@@ -231,6 +232,7 @@ def test_an_interrupted_comparison_keeps_what_it_has(tmp_path):
     check_page(out / "comparison.html")
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_takes_nothing_with_it(tmp_path):
     out = tmp_path / "out"
     options = ("--iterations", "5", "--workers", "2", "--output", str(out))
