@@ -31,7 +31,7 @@ BAD = [
     (["--data", "huge.svm"], "the data's values must be at most 1e+100 in size to be trained on, got 1e+200"),
     (["--output", "/proc/nowhere"], "output must be a directory that can be made, got /proc/nowhere"),
     (["--delay", "1"], "delay and delayed go together, got delay=1 with delayed=0"),
-    (["--delay", "-1", "--delayed", "1"], "delay and delayed go together, got delay=-1 with delayed=1"),
+    (["--delay", "-1", "--delayed", "1"], "delay must be a finite number of at least 0, got -1.0"),
     (["--delay", "1", "--delayed", "7"], "delayed must be an integer in 0..6, got 7 with workers=6"),
     (["--code", "repetition", "--communication", "2"], "code repetition must have communication 1, got 2"),
     (["--scheme", "uncoded", "--stragglers", "1"], "scheme uncoded must have stragglers 0, got 1"),

@@ -53,7 +53,8 @@ def out_memory(out: Any, dtype: np.dtype[Any], size: int, messages: Mapping[int,
     if memory.dtype != dtype or memory.shape != (size,):
         raise ValueError(f"out must be {wanted}, got {memory.dtype} {memory.shape}")
     if not (memory.flags.c_contiguous and memory.flags.writeable):
-        raise ValueError("out must be contiguous and writeable")
+        got = "read-only memory" if memory.flags.c_contiguous else f"strides {memory.strides}"
+        raise ValueError(f"out must be contiguous and writeable, got {got}")
     for worker, message in messages.items():
         if np.may_share_memory(memory, message):
             raise ValueError(f"out must not overlap any message, but it overlaps that of worker {worker}")

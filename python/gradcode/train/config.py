@@ -194,9 +194,9 @@ class TrainConfig:
                 f"source.target must be {LOSSES[self.loss].target} for loss {self.loss}, got {self.source.target}"
             )
         self._check_optimiser()
+        self.delays()
         if (self.delay > 0) != (self.delayed > 0):
             raise ValueError(f"delay and delayed go together, got delay={self.delay:g} with delayed={self.delayed}")
-        self.delays()
         # Making a decoder checks the types, and warns if messages would lose too many digits.
         self.gradient_code.decoder(1, self.dtype, wire_dtype=self.wire_dtype)
 
