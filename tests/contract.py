@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from gradcode import kernels
+from gradcode import LinearCode, kernels
 from gradcode.errors import NotDecodable
 from gradcode.schemes.systems import solve_systems
 
@@ -106,6 +106,14 @@ def worst_of(scheme, survivors):
         rows = [i for i, worker in enumerate(system.workers) if worker in set(survivors)]
         worst = max(worst, *conditions(span_of(scheme, index), [rows]))
     return worst
+
+
+@functools.cache
+def uncountable_code():
+    """A code with so many sets of columns that its distance stays a bound. Finding that out takes seconds."""
+    code = LinearCode(np.random.default_rng(0).standard_normal((20, 40)))
+    assert not code.minimum_distance_is_exact
+    return code
 
 
 class Span(NamedTuple):

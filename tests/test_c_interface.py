@@ -91,6 +91,7 @@ def test_an_extension_in_c_refuses(axpy):
 @needs_compiler
 @needs_headers
 @needs_examples
+@pytest.mark.slow
 def test_a_module_in_cython(tmp_path, rng):
     pytest.importorskip("Cython")
     generated = tmp_path / "mean.c"

@@ -116,21 +116,18 @@ def callables():
                     yield f"{where}.{attribute}", False, ("Parameters",), function, parameters_of(function)
 
 
-CALLABLES = list(callables())
-
-
-@pytest.mark.parametrize(
-    ("where", "needed", "sections", "thing", "parameters"), CALLABLES, ids=[c[0] for c in CALLABLES]
-)
-def test_docstrings_have_the_parameters_of_the_signature(where, needed, sections, thing, parameters):
-    names = documented(thing, *sections)
-    if "Attributes" in sections:  # of a record, which may have derived ones as well
-        missing = [name for name in parameters if names is not None and name not in names]
-        assert not missing, f"{where}: {missing} are not documented"
-    elif names is None:
-        assert not (needed and parameters), f"{where} must say what its parameters {parameters} are"
-    else:
-        assert sorted(names) == sorted(parameters), f"{where}: documented are {names}, but it takes {parameters}"
+def test_docstrings_have_the_parameters_of_the_signature():
+    faults = []
+    for where, needed, sections, thing, parameters in callables():
+        names = documented(thing, *sections)
+        if "Attributes" in sections:  # of a record, which may have derived ones as well
+            missing = [name for name in parameters if names is not None and name not in names]
+            faults += [f"{where}: {missing} are not documented"] if missing else []
+        elif names is None:
+            faults += [f"{where} must say what its parameters {parameters} are"] if needed and parameters else []
+        elif sorted(names) != sorted(parameters):
+            faults.append(f"{where}: documented are {names}, but it takes {parameters}")
+    assert not faults, "\n".join(faults)
 
 
 def test_sections_are_read():

@@ -67,33 +67,29 @@ def layer_of(path):
 
 
 FILES = sorted(PACKAGE.rglob("*.py"))
-each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+IMPORTS = [(path, layer_of(path), name, executed) for path in FILES for name, executed in imports(path)]
 
 
-@each_file
-def test_imports_go_down_only(path):
-    layer = layer_of(path)
-    assert layer in LAYERS, f"say in LAYERS what {layer} stands on"
-    for name, _ in imports(path):
+def test_imports_go_down_only():
+    assert {layer_of(path) for path in FILES} == set(LAYERS), "say in LAYERS what each layer stands on"
+    for path, layer, name, _ in IMPORTS:
         parts = name.split(".")
         if parts[0] == "gc_core":
-            assert layer == "kernels", f"{name}: gradcode.kernels is the one door to gc_core"
+            assert layer == "kernels", f"{path}: {name}: gradcode.kernels is the one door to gc_core"
         if parts[0] == "gradcode" and len(parts) > 1:
             # The package itself offers the public names of the core.
             below = parts[1] if parts[1] in LAYERS else "__init__"
             allowed = LAYERS[layer] | {layer} | ({"__init__"} if LAYERS[layer] >= CORE else set())
-            assert below in allowed, f"{layer} must not import {name}"
+            assert below in allowed, f"{path}: {layer} must not import {name}"
 
 
-@each_file
-def test_extras_are_imported_where_they_are_used(path):
-    layer = layer_of(path)
-    for name, executed in imports(path):
+def test_extras_are_imported_where_they_are_used():
+    for path, layer, name, executed in IMPORTS:
         root = name.split(".")[0]
         allowed = root in OPTIONAL.get(layer, ()) or (layer == "cli" and path.stem != "__init__")
         allowed |= layer == "mpi" and path.stem in MPI_MODULES and root == "mpi4py"
         if executed and root not in ALWAYS_THERE:
-            assert allowed, f"{name} is an extra: import it where it is used"
+            assert allowed, f"{path}: {name} is an extra: import it where it is used"
 
 
 def file_of(name):
@@ -126,15 +122,15 @@ SUFFIXES = ("*.py", "*.pyi", "*.pxd", "*.pyx")
 SOURCES = [*FILES, *sorted(path for folder in KERNELS for suffix in SUFFIXES for path in folder.glob(suffix))]
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_files_are_short(path):
+def test_files_are_short():
     """A longer one says in its first lines: "Long because ..."."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    layer = path.relative_to(PACKAGE).parts[0] if path.is_relative_to(PACKAGE) else "gc_core"
-    limit = LINES_OF_MATHEMATICS if layer in MATHEMATICS else LINES
-    reason = re.search(r"\blong because\b", "\n".join(lines[:15]), re.IGNORECASE)
-    if len(lines) > limit and reason is None:
-        pytest.fail(f"{path.name} has {len(lines)} lines, of at most {limit}, and no reason in its first lines")
+    for path in SOURCES:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        layer = path.relative_to(PACKAGE).parts[0] if path.is_relative_to(PACKAGE) else "gc_core"
+        limit = LINES_OF_MATHEMATICS if layer in MATHEMATICS else LINES
+        reason = re.search(r"\blong because\b", "\n".join(lines[:15]), re.IGNORECASE)
+        if len(lines) > limit and reason is None:
+            pytest.fail(f"{path} has {len(lines)} lines, of at most {limit}, and no reason in its first lines")
 
 
 # --- what an import loads ---------------------------------------------------------------------------------------------

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contract
 import numpy as np
 import pytest
-import test_rounds_machine
 import test_train_threads
+from hypothesis import Phase, settings
+from test_rounds_machine import any_order, check_order_of_events
 from training import on_threads
 
 from gradcode import YeAbbe, design, kernels
@@ -14,6 +15,10 @@ from gradcode.datasets.prepared import Prepared
 from gradcode.rounds import Close, Count, Rounds
 from gradcode.schemes import systems
 
+# The property of tests/test_rounds_machine.py, without looking for the smallest example, which takes long.
+events_in_any_order = settings(max_examples=200, deadline=None, phases=[Phase.generate])(
+    any_order(check_order_of_events)
+)
 found = pytest.raises((AssertionError, ExceptionGroup))  # the second is hypothesis's, with several examples
 
 
@@ -57,7 +62,7 @@ def test_a_missed_close(monkeypatch):
     real = Rounds._close
     monkeypatch.setattr(Rounds, "_close", lambda machine: Close(real(machine).round, ()))
     with found:
-        test_rounds_machine.test_any_order_of_events()
+        events_in_any_order()
 
 
 def test_a_stale_message_counted(monkeypatch):
@@ -73,7 +78,7 @@ def test_a_stale_message_counted(monkeypatch):
 
     monkeypatch.setattr(Rounds, "arrive", counting)
     with found:
-        test_rounds_machine.test_any_order_of_events()
+        events_in_any_order()
 
 
 def test_a_lost_label(monkeypatch, tmp_path):

@@ -108,7 +108,11 @@ def test_float32_is_float32_throughout(train, tmp_path):
         ("float16", ("--communication", 2)),
         ("bfloat16", ("--communication", 2)),
         ("bfloat16", ("--scheme", "ye-abbe", "--nodes", "harmonic", "--communication", 2, "--chunks", 3)),
-        ("float16", ("--scheme", "cyclic-repetition", "--workers", 5, "--dtype", "float32")),
+        pytest.param(
+            "float16",
+            ("--scheme", "cyclic-repetition", "--workers", 5, "--dtype", "float32"),
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["float16", "bfloat16", "ye-abbe", "cyclic"],
 )

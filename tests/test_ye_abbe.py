@@ -77,7 +77,7 @@ def test_more_is_lost_to_the_powers_than_to_the_code(n):
         ((20, 10, 2, 8), 3e-15),
         ((50, 10, 6, 4), 1e-13),
         ((100, 5, 3, 2), 7e-15),
-        ((100, 10, 6, 4), 2e-13),
+        pytest.param((100, 10, 6, 4), 2e-13, marks=pytest.mark.slow),
     ],
     ids=str,
 )

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
 from ranks import assert_passed, run_ranks
 
 
 def test_parameters_equal_those_of_one_process():
+    assert_passed(run_ranks(7, "training", 4, 6))
+
+
+@pytest.mark.slow
+def test_parameters_equal_those_of_one_process_with_up_to_nine_workers():
     assert_passed(run_ranks(10, "training", *range(4, 10)))
 
 

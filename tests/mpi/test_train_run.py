@@ -125,6 +125,7 @@ def test_schemes_are_compared_inside_an_existing_mpirun(tmp_path):
     assert "speed" in table and str(out / "comparison.html") in completed.stdout
 
 
+@pytest.mark.slow
 def test_runs_with_messages_of_16_bits_are_compared_and_go_on_from_parameters(tmp_path):
     out, start = tmp_path / "out", tmp_path / "parameters.npz"
     before, objective = alone(optimiser="gd", iterations=20)
@@ -252,6 +253,7 @@ def test_a_wrong_number_of_ranks_is_refused_once():
     assert (completed.stdout + completed.stderr).count(message) == 1, completed.stderr
 
 
+@pytest.mark.slow
 def test_a_fault_in_the_data_is_said_once_by_all_ranks(tmp_path):
     path = tmp_path / "bad.svm"
     path.write_text("1 1:0.5\n-1 1:nan\n")

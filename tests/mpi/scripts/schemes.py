@@ -19,7 +19,7 @@ from gradcode import (
 from gradcode.errors import LoadWarning
 from gradcode.mpi import run
 
-ROUNDS, FEATURES = 20, 33
+ROUNDS, FEATURES = 12, 33
 N = MPI.COMM_WORLD.size - 1
 
 rng = np.random.default_rng(N)
