@@ -66,8 +66,8 @@ class NotDecodable(GradCodeError):
         super().__init__(
             f"the sum is not decodable {workers}; more answers are needed {others}"
             if limit is None
-            else f"the sum is decodable {workers} only with a condition above {limit:.2g}, which loses more than half "
-            f"the digits of the messages; wait for more answers {others}, or call accept_any_condition()"
+            else f"the sum is decodable {workers} only with a condition number above {limit:.2g}, which loses more "
+            f"than half the digits of the messages; wait for more answers {others}, or call accept_any_condition()"
         )
 
 

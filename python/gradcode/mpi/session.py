@@ -133,6 +133,6 @@ def _abandon() -> None:
     for comm, missing in _missing:
         failed = getattr(sys, "last_value", None) is not None
         sys.stdout.flush()
-        sys.stderr.write(f"gradcode: ending workers {', '.join(map(str, missing))}, which do not answer\n")
+        sys.stderr.write(f"gradcode: ending all ranks, since workers {', '.join(map(str, missing))} do not answer\n")
         sys.stderr.flush()
         comm.Abort(1 if failed else 0)

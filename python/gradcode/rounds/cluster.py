@@ -239,7 +239,7 @@ class Cluster:
     def _accept_any_condition(self) -> None:
         """End the round with what has arrived, since nothing better has come in time."""
         logger.warning(
-            "round %d: workers %s have not come in time; the survivors' condition is above the limit",
+            "round %d: workers %s have not answered in time; decoding with a condition number above the limit",
             self._rounds.round,
             ", ".join(map(str, self._rounds.late)),
         )

@@ -123,7 +123,7 @@ class _Watch:
         if self._status is not None:
             return self._status
         if self._interrupted:
-            self._say("interrupted before there was a result")
+            self._say("interrupted before the run had a result")
             return 130
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=GRACE_SECONDS)
