@@ -53,9 +53,9 @@ class NotDecodable(GradCodeError):
     alive : tuple of int
         Workers that have answered.
     missing : tuple of int
-        Workers that have not answered, of groups that cannot be decoded.
+        Workers of groups that cannot be decoded yet, which have not answered.
     limit : float or None
-        The limit that the condition number exceeds, if the sum could be decoded with a large error.
+        If the sum could be decoded, but with a large error: the limit that the condition number exceeds.
     """
 
     def __init__(self, alive: Iterable[int], missing: Iterable[int], limit: float | None = None) -> None:
@@ -72,7 +72,7 @@ class NotDecodable(GradCodeError):
 
 
 class CorruptedMessage(GradCodeError):
-    """Messages of one group contradict each other, and it is not known which of them is wrong.
+    """The messages of one group contradict each other, and it is not known which one is wrong.
 
     Attributes
     ----------

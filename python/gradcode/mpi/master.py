@@ -88,7 +88,7 @@ class MasterEngine:
         self._events: deque[Event] = deque()
         self._traffic = Traffic()
         self._down, self._up = Stopwatch(), Stopwatch()
-        self._answers_due = math.inf  # from when on answers to the open round may come any moment
+        self._answers_due = math.inf  # after this time, answers to the open round may come any moment
         self._backoff = Backoff()
         self._thread = threading.get_ident()
         self._stopped = False
@@ -101,7 +101,7 @@ class MasterEngine:
         return Traffic(t.bytes_down, t.bytes_up, self._down.read(), self._up.read())
 
     def load(self, params: npt.NDArray[Any], usual_seconds: float) -> None:
-        """Copy `params` into a free buffer of the pool, after taking in all that arrived since the last round."""
+        """Copy `params` into a free buffer of the pool, after handling all that has arrived since the last round."""
         self._check_usable()
         while self._progress():
             pass
@@ -207,7 +207,7 @@ class MasterEngine:
         return moved
 
     def _send_piece(self, worker: int, round_: int, model: _Model, piece: int) -> None:
-        """Send one piece of a model. The next one follows once it has left, so that no send waits behind another."""
+        """Send one piece of a model. The next piece is sent when this one has left, so no send waits behind another."""
         payload = model.array.view(np.uint8)
         part = payload[piece_span(payload.size, piece)]
         pieces = piece_count(payload.size)
@@ -242,9 +242,9 @@ class MasterEngine:
         self._traffic.bytes_down += len(note)
 
     def _youngest_transfer(self) -> float:
-        """Return when the youngest payload under way, in either direction, began. Notes are short: they do not count.
+        """Return when the youngest payload under way began, in either direction; minus infinity if there is none.
 
-        It is minus infinity if there is none.
+        Notes are short, so they do not count.
         """
         started = [sending.started for sending in self._sends] + [inbox.transfer_started for inbox in self._inboxes]
         return max(started)

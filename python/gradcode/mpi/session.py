@@ -28,21 +28,21 @@ logger = logging.getLogger("gradcode")
 
 # Engines whose workers have not answered the goodbye. MPI may still write into their buffers, so they are never freed.
 _unfinished: list[MasterEngine] = []
-# On the master, for each run that ended so: the communicator given, and the workers that have not answered.
+# On the master, for each run with such workers: the communicator given, and the workers that have not answered.
 _missing: list[tuple[MPI.Comm, list[int]]] = []
 
 
 def run_session(
     make_plan: Callable[[], RunPlan], configuration: Mapping[str, object], comm: MPI.Comm, share_result: bool
 ) -> Any:
-    """Make a run, on every rank (see `gradcode.mpi.run`).
+    """Run one session, on every rank; return the result of this rank (see `gradcode.mpi.run`).
 
     Parameters
     ----------
     make_plan : callable
-        Returns the plan, or raises: then all ranks end together.
+        Returns the plan. If it raises on one rank, all ranks raise.
     configuration : mapping
-        What all ranks must agree on beside the plan.
+        Settings beside the plan on which all ranks must agree.
     comm : MPI.Comm
         The ranks.
     share_result : bool
@@ -76,7 +76,7 @@ def run_session(
                 result, error = (None, None) if sharing is None else sharing.receive()
                 clean = True
         except BaseException:
-            # This is not the user's code: MPI or the protocol failed, and the other ranks would wait for ever.
+            # The user's code is not the cause: MPI or the protocol failed, and the other ranks would wait for ever.
             sys.stderr.write(f"gradcode: rank {comm.rank} cannot go on, ending all ranks\n{traceback.format_exc()}")
             sys.stderr.flush()
             comm.Abort(1)
