@@ -1,4 +1,4 @@
-"""The same linear algebra in an array's own library, on its own device.
+"""Encode and decode for arrays on another device, computed by their own library.
 
 Almost all functions used are in the Python array API standard, which PyTorch follows too. Results are complete before
 `out` is written. The library decides how products are rounded (PyTorch: ``torch.backends``).

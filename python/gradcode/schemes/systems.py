@@ -46,7 +46,7 @@ class System:
         Norm of each worker's coefficients relative to those of the sum. The rounding error of a message is proportional
         to its size, so that least squares weight it by that. Default: ones.
     floor : float
-        The loss, in eps, that the rounding of the coefficients themselves makes unavoidable.
+        The unavoidable loss, in eps, because the coefficients themselves are rounded.
     sparse : bool
         Decode from the fewest messages, and not from all of them by least squares.
     """
