@@ -98,7 +98,7 @@ class _Watch:
         self._status: int | None = None
         self._loading = False  # once true, the ranks handle the signal to stop
         self._interrupted = False
-        self.left_behind = False  # whether it was interrupted after the end of the run, with workers still there
+        self.left_behind = False  # whether Ctrl-C came after the end of the run, while workers were still running
         self._deadline = math.inf
         self._patience_said = math.inf
 
