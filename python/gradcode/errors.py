@@ -32,13 +32,13 @@ class GradCodeError(Exception):
     def __new__(cls, *args: object, **kwargs: object) -> Self:
         """Remember the arguments, so that the error survives pickling."""
         error = super().__new__(cls, *args)
-        error._made_of = (args, kwargs)
+        error._arguments = (args, kwargs)
         return error
 
-    _made_of: tuple[tuple[object, ...], dict[str, object]]
+    _arguments: tuple[tuple[object, ...], dict[str, object]]
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _made_again, (type(self), *self._made_of)
+        return _rebuild, (type(self), *self._arguments)
 
 
 class CodeParameterError(GradCodeError, ValueError):
@@ -166,5 +166,5 @@ class ScaleWarning(GradCodeWarning):
     """A scheme is so large that solving the systems of its survivors takes long."""
 
 
-def _made_again(error: type[GradCodeError], args: tuple[Any, ...], kwargs: dict[str, Any]) -> GradCodeError:
+def _rebuild(error: type[GradCodeError], args: tuple[Any, ...], kwargs: dict[str, Any]) -> GradCodeError:
     return error(*args, **kwargs)

@@ -84,7 +84,7 @@ class MasterEngine:
         self._pool: list[_Model] = []
         self._model: _Model | None = None  # of the round
         self._sends: list[_Sending] = []
-        self._taking: set[int] = set()  # workers to which a model is being sent
+        self._receiving: set[int] = set()  # workers to which a model is being sent
         self._events: deque[Event] = deque()
         self._traffic = Traffic()
         self._down, self._up = Stopwatch(), Stopwatch()
@@ -167,7 +167,7 @@ class MasterEngine:
         """
         self._stopped = True
         for worker, rank in enumerate(self._ranks):
-            if worker not in self._taking:
+            if worker not in self._receiving:
                 self._post_stop(worker)
             self._post(self._control, pack_note(Header(Kind.STOP)), rank, tag_of(0))
         deadline = time.perf_counter() + timeout
@@ -215,7 +215,7 @@ class MasterEngine:
         rank, tag = self._ranks[worker], tag_of(round_)
         if piece == 0:
             model.pending += 1
-            self._taking.add(worker)
+            self._receiving.add(worker)
             self._down.enter()
 
         def left() -> None:
@@ -223,7 +223,7 @@ class MasterEngine:
                 self._send_piece(worker, round_, model, piece + 1)
                 return
             model.pending -= 1
-            self._taking.discard(worker)
+            self._receiving.discard(worker)
             self._down.leave()
             if self._stopped:
                 self._post_stop(worker)

@@ -66,7 +66,7 @@ def run_session(
             ranks = place(plan.scheme, gather_texts(data, MPI.Get_processor_name()))
             if comm.rank == MASTER:
                 engine = MasterEngine(data, control, ranks, plan)
-                result, error, missing = _lead(plan, engine, sharing, interrupts)
+                result, error, missing = _run_master(plan, engine, sharing, interrupts)
                 clean = not missing
                 if missing:
                     _unfinished.append(engine)
@@ -95,7 +95,7 @@ def _channel(comm: MPI.Comm) -> MPI.Comm:
     return channel
 
 
-def _lead(
+def _run_master(
     plan: RunPlan, engine: MasterEngine, sharing: Sharing | None, interrupts: Interrupts
 ) -> tuple[Any, BaseException | None, list[int]]:
     """Run `main` on the master, share its result and say goodbye to the workers.
@@ -128,7 +128,7 @@ def _lead(
 
 
 @atexit.register
-def _abandon() -> None:
+def _end_job() -> None:
     """End the job at the end of the program, since MPI would wait for the missing workers for ever."""
     for comm, missing in _missing:
         failed = getattr(sys, "last_value", None) is not None

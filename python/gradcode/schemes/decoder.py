@@ -195,8 +195,8 @@ class Decoder:
     @property
     def data_share(self) -> float:
         """The share of the data, in 0..1, that the messages added depend on."""
-        told = {subset for worker in self._messages for subset in self.scheme.subsets(worker)}
-        return float(sum(subset.stop - subset.start for subset in told))
+        known = {subset for worker in self._messages for subset in self.scheme.subsets(worker)}
+        return float(sum(subset.stop - subset.start for subset in known))
 
     def accept_any_condition(self) -> bool:
         """Accept any set that can be decoded, until `reset`; return whether the sum is ready now.
