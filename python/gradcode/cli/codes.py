@@ -126,7 +126,8 @@ def _show(console: Console, code: LinearCode) -> None:
     console.print(table)
     _say(
         console,
-        "\nsets lost: share of the sets of survivors that cannot be decoded; conditions: over the others\n"
+        "\nsets lost: share of the sets of survivors that cannot be decoded\n"
+        "worst condition, typical: largest and median condition number of the other sets\n"
         "digits: correct digits of the decoded gradient for the worst set; ≥ and ≤ mark bounds that a search found",
     )
 
