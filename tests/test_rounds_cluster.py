@@ -202,7 +202,7 @@ def test_survivors_in_bad_condition_are_waited_for_with_patience(caplog):
     with caplog.at_level("WARNING", "gradcode"):
         np.testing.assert_allclose(cluster.gradient(np.ones(10)), total, rtol=1e-5, atol=1e-5)
     assert waits and cluster.log[-1].late == (2,)
-    assert "round 0: workers 2 have not come in time" in caplog.text
+    assert "round 0: workers 2 have not answered in time" in caplog.text
     # The usual time of a round is without the wait, so that waiting does not grow from round to round.
     for _ in range(30):
         cluster.gradient(np.ones(10))
@@ -225,7 +225,7 @@ def test_messages_of_fewer_digits_wait_for_a_better_condition(wire_dtype, waits,
     engine.interrupt = lambda: None  # time passes, and nobody comes
     with caplog.at_level("WARNING", "gradcode"):
         gradient = cluster.gradient(np.ones(10, np.float32))
-    assert ("workers 2 have not come in time" in caplog.text) == waits
+    assert ("workers 2 have not answered in time" in caplog.text) == waits
     assert cluster.log[0].used == (0, 1)
     unit = {None: 2.0**-20, "float16": 2.0**-11, "bfloat16": 2.0**-8}[wire_dtype]
     magnitudes = np.abs(scheme.weights([0, 1])) @ np.abs([scheme.encode(w, engine.gradients[0]) for w in (0, 1)])

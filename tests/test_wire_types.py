@@ -293,7 +293,8 @@ def test_plans_and_errors_tell_of_bad_conditions():
         gradients = [np.ones(10, np.float32)] * 3
         decoder.add(worker, scheme.encode(worker, gradients, wire_dtype="bfloat16"))
     with pytest.raises(
-        NotDecodable, match=r"is decodable from workers .* only with a condition above 16, .* accept_any_condition\(\)$"
+        NotDecodable,
+        match=r"is decodable from workers .* only with a condition number above 16, .* accept_any_condition\(\)$",
     ):
         decoder.result()
     with pytest.warns(PrecisionWarning, match=r"^decoding from workers \[1, 2, 3, 4, 5\] can lose 1.[0-9] digits"):

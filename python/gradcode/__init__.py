@@ -1,14 +1,14 @@
-"""Exact distributed gradients from whichever workers are fast.
+"""Exact distributed gradients from the workers that answer first.
 
-The data is given out redundantly, every worker sends a short linear combination of its gradient, and the master
-recovers the exact sum of all gradients from any large enough set of workers: a linear code [d, m, s+1] lets any s
-workers straggle and makes messages m times shorter, at d times the computation.
+Several workers hold each subset of the data. Every worker sends a short linear combination of its gradients, and the
+master recovers the exact sum of all gradients from any large enough set of workers. With a linear code [d, m, s+1], any
+s workers may straggle, messages are m times shorter, and each worker computes d times as much.
 
 ==================  ==============================================================================================
 `design`            choose a scheme from workers, stragglers and communication
 `Grouped`           the scheme of any linear code (`LinearCode`, `gradcode.codes`)
-`GradientCode`      what all schemes are; `GradientCode.from_coefficients` makes one of your own
-the others          prior schemes, for comparison: `FractionalRepetition`, `CyclicRepetition`, `YeAbbe`, `Uncoded`,
+`GradientCode`      the base of all schemes; `GradientCode.from_coefficients` makes one of your own
+other classes       earlier schemes, for comparison: `FractionalRepetition`, `CyclicRepetition`, `YeAbbe`, `Uncoded`,
                     and `IgnoreStragglers`, which is not exact
 `gradcode.kernels`  encode and decode on arrays
 `gradcode.rounds`   the round as a pure state machine, and the cluster that runs it over an engine

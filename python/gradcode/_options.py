@@ -22,8 +22,8 @@ class Option:
     panel : str or None
         Heading of the part of the help in which it appears.
     default : str or None
-        What the help says of the default if that depends on something. ``{default}`` in it stands for the default of
-        the field. An option with such a text is None if it is not given.
+        The text of the default in the help, if the default depends on something. ``{default}`` in it stands for the
+        default of the field. An option with such a text has the value None if it is not given.
     choices : tuple of str
         The values allowed. By default those of the type of the field, if that is a `Literal`.
     name : str or None
@@ -35,7 +35,7 @@ class Option:
     after : str or None
         Name of the option that comes before it in the help. By default that of the field before.
     read : callable or None
-        Makes the value of the field from that of the option; called with each value of a repeated option.
+        Converts the value of the option to that of the field; called with each value of a repeated option.
     """
 
     help: str
@@ -61,7 +61,7 @@ class Declared(NamedTuple):
     type : type
         Type of the option if it is given.
     default : object
-        Its default; None if one must see that it is not given.
+        Its default; None if code must see whether the option was given.
     field_default : object
         Default of the field.
     choices : tuple of str

@@ -31,7 +31,7 @@ def check_int(name: str, value: Any, low: int, high: int | None = None, context:
 
 
 def check_number(name: str, value: Any, low: float, *, strict: bool = False) -> float:
-    """Return `value` as a finite float at least (or, with `strict`, above) `low`."""
+    """Return `value` as a finite float of at least `low`; with `strict`, above `low`."""
     rule = f"a finite number {'above' if strict else 'of at least'} {low:g}"
     if isinstance(value, (bool, np.bool_, str, bytes)):
         raise TypeError(f"{name} must be {rule}, got {value!r}")

@@ -32,13 +32,13 @@ class GradCodeError(Exception):
     def __new__(cls, *args: object, **kwargs: object) -> Self:
         """Remember the arguments, so that the error survives pickling."""
         error = super().__new__(cls, *args)
-        error._made_of = (args, kwargs)
+        error._arguments = (args, kwargs)
         return error
 
-    _made_of: tuple[tuple[object, ...], dict[str, object]]
+    _arguments: tuple[tuple[object, ...], dict[str, object]]
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _made_again, (type(self), *self._made_of)
+        return _rebuild, (type(self), *self._arguments)
 
 
 class CodeParameterError(GradCodeError, ValueError):
@@ -53,9 +53,9 @@ class NotDecodable(GradCodeError):
     alive : tuple of int
         Workers that have answered.
     missing : tuple of int
-        Workers that have not answered, of groups that cannot be decoded.
+        Workers of groups that cannot be decoded yet, which have not answered.
     limit : float or None
-        The limit that the condition number exceeds, if the sum could be decoded with a large error.
+        If the sum could be decoded, but with a large error: the limit that the condition number exceeds.
     """
 
     def __init__(self, alive: Iterable[int], missing: Iterable[int], limit: float | None = None) -> None:
@@ -66,13 +66,13 @@ class NotDecodable(GradCodeError):
         super().__init__(
             f"the sum is not decodable {workers}; more answers are needed {others}"
             if limit is None
-            else f"the sum is decodable {workers} only with a condition above {limit:.2g}, which loses more than half "
-            f"the digits of the messages; wait for more answers {others}, or call accept_any_condition()"
+            else f"the sum is decodable {workers} only with a condition number above {limit:.2g}, which loses more "
+            f"than half the digits of the messages; wait for more answers {others}, or call accept_any_condition()"
         )
 
 
 class CorruptedMessage(GradCodeError):
-    """Messages of one group contradict each other, and it is not known which of them is wrong.
+    """The messages of one group contradict each other, and it is not known which one is wrong.
 
     Attributes
     ----------
@@ -166,5 +166,5 @@ class ScaleWarning(GradCodeWarning):
     """A scheme is so large that solving the systems of its survivors takes long."""
 
 
-def _made_again(error: type[GradCodeError], args: tuple[Any, ...], kwargs: dict[str, Any]) -> GradCodeError:
+def _rebuild(error: type[GradCodeError], args: tuple[Any, ...], kwargs: dict[str, Any]) -> GradCodeError:
     return error(*args, **kwargs)

@@ -133,7 +133,7 @@ def run(
 
 
 class _ThreadLink:
-    """A worker's way to the master (see `gradcode.rounds.WorkerLink`). Models and messages are passed by reference.
+    """Connects a worker to the master (see `gradcode.rounds.WorkerLink`). Models and messages are passed by reference.
 
     Attributes
     ----------
@@ -193,7 +193,7 @@ class _Threads:
             thread.start()
 
     def traffic(self) -> Traffic:
-        """Return the bytes handed over so far. They take no time."""
+        """Return the bytes handed over so far. Handing them over takes no time, so the seconds are 0."""
         return Traffic(self._traffic.bytes_down, self._traffic.bytes_up)
 
     def load(self, params: npt.NDArray[Any], usual_seconds: float) -> None:

@@ -41,4 +41,4 @@ def test_workers_that_come_back_late_are_not_ended():
     completed = run_ranks(3, "twice")
     assert_passed(completed)
     assert "have not answered the goodbye" in completed.stderr  # of the first run
-    assert "ending workers" not in completed.stderr
+    assert "ending all ranks" not in completed.stderr

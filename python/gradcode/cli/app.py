@@ -17,7 +17,7 @@ __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-_INSIDE_MPI = "Inside an existing mpirun or srun, it runs as one of the ranks. Otherwise it starts the ranks itself."
+_INSIDE_MPI = "Inside an existing mpirun or srun, the command runs as one of the ranks. Otherwise it starts the ranks."
 
 
 def _version(wanted: bool) -> None:
@@ -32,7 +32,7 @@ def options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Exact distributed gradients from the workers that are fast enough."""
+    """Train models with exact gradients from the workers that answer first."""
 
 
 app.command(epilog=_INSIDE_MPI)(train)

@@ -50,8 +50,8 @@ def codes(
 ) -> None:
     """Show one code in numbers, or compare all codes of a length.
 
-    ``gradcode codes`` lists the names, ``gradcode codes harmonic 8 4`` shows one code, and
-    ``gradcode codes --compare --length 8`` all of a length.
+    "gradcode codes" lists the names. "gradcode codes harmonic 8 4" shows one code.
+    "gradcode codes --compare --length 8" compares all codes of length 8.
     """
     console = Console(highlight=False)
     try:
@@ -63,7 +63,7 @@ def codes(
                 raise ValueError("length must be given with compare: --length D")
             _compare(console, check_int("length", length, 1, _MAX_LENGTH), figure, seed)
         elif length is not None or figure is not None:
-            raise ValueError("length and figure need compare; a single code is NAME D M")
+            raise ValueError("length and figure need compare; for a single code, give NAME D M")
         elif name is None:
             _list(console)
         elif d is None or m is None:
@@ -79,12 +79,16 @@ def codes(
 
 def _list(console: Console) -> None:
     table = Table(box=None, pad_edge=False)
-    for heading in ("name", "what it is", "exists for"):
+    for heading in ("name", "what it is", "exists if"):
         table.add_column(heading)
     for name, family in NAMES.items():
         table.add_row(name, family.about, family.rule)
     console.print(table)
-    _say(console, "\ngradcode codes NAME D M shows one, gradcode codes --compare --length D all of a length")
+    _say(
+        console,
+        "\nd: length; m: dimension\n"
+        "gradcode codes NAME D M shows one code, and gradcode codes --compare --length D compares all of length D",
+    )
 
 
 def _show(console: Console, code: LinearCode) -> None:
@@ -122,7 +126,9 @@ def _show(console: Console, code: LinearCode) -> None:
     console.print(table)
     _say(
         console,
-        "\ndigits: correct digits of the decoded gradient for the worst set; ≥ and ≤ mark bounds that a search found",
+        "\nsets lost: share of the sets of survivors that cannot be decoded\n"
+        "worst condition, typical: largest and median condition number of the other sets\n"
+        "digits: correct digits of the decoded gradient for the worst set; ≥ and ≤ mark bounds that a search found",
     )
 
 
@@ -147,8 +153,9 @@ def _compare(console: Console, length: int, figure: Path | None, seed: int) -> N
     _say(
         console,
         "\ns: stragglers tolerated; m: how many times shorter messages are\n"
-        "additions, multiplications: for each element of a message, with s workers missing; conditions likewise\n"
-        "*: no other code is as tolerant, as short, as stable and as cheap   ≥: the largest that a search found",
+        "additions, multiplications: for each element of a message, with s workers missing\n"
+        "worst condition, typical: over the sets of survivors with s workers missing; ≥ marks the largest of a search\n"
+        "*: no other code with this s and m has both a smaller worst condition and cheaper decoding",
     )
     try:
         draw_codes(length, [_record(entry) for entry in entries], path)

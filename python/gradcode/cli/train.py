@@ -61,7 +61,7 @@ class _Command:
 
 
 def train(**options: Any) -> None:
-    """Train a regularised linear model through a coded cluster."""
+    """Train a linear model with an L2 penalty on coded workers, without waiting for stragglers."""
     from gradcode.mpi.launch import inside_mpi
     from gradcode.reports.live import Reporter
     from gradcode.train.launcher import launch

@@ -1,4 +1,4 @@
-"""Condition numbers over sets of survivors: over all sets, or over those that a search looks at."""
+"""Condition numbers of sets of survivors: of all sets, or of those that a search examines."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def harmonic(length: int, dimension: int, *, systematic: bool = False) -> Linear
 
 @construction
 def frequency(length: int, frequencies: Sequence[int], full_length: int) -> LinearCode:
-    """A harmonic frame with other frequencies than consecutive ones, cut to its first columns.
+    """A harmonic frame whose frequencies need not be consecutive, cut to its first columns.
 
     With θ_k = πk/d', k = 0..d'−1, the rows are cos(fθ), sin(fθ) for every frequency f, and the constant √½ for f = 0,
     scaled to columns of unit norm; the first d of the d' columns are kept, which never makes the worst condition

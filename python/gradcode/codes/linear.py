@@ -210,7 +210,7 @@ class LinearCode:
         return Condition(found.worst, "exact" if found.exhaustive else "lower bound")
 
     def lengthened(self, length: int) -> LinearCode:
-        """A longer code of the same dimension, with no smaller minimum distance.
+        """Return a longer code of the same dimension, with at least the same minimum distance.
 
         A construction that exists at that length is used again. Any other code repeats its columns: if δ − 1 workers
         are missing, at most δ − 1 different columns are lost.
@@ -232,7 +232,7 @@ class LinearCode:
         return longer
 
     def to_config(self) -> dict[str, Any]:
-        """Describe the code so that `from_config` makes it again in another process; can be written as JSON.
+        """Return a description, as values for JSON, from which `from_config` makes the code again in another process.
 
         For a random code it holds the seed, which gives the same code if NumPy's generator is the same.
 
@@ -247,7 +247,7 @@ class LinearCode:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> LinearCode:
-        """The code that `to_config` described.
+        """Return the code that `to_config` described.
 
         Raises
         ------

@@ -17,7 +17,7 @@ from gradcode.kernels.messages import MESSAGE_TYPES
 
 __all__ = ["Row", "Survival", "candidates", "digits", "survival"]
 
-# Worst errors have stayed below this many times the condition, in units of the type's precision.
+# In measurements, errors have stayed below this many times the condition, in units of the type's precision.
 _ERROR_PER_CONDITION = 0.3
 
 

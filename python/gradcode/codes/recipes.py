@@ -1,4 +1,4 @@
-"""How codes are made again: the constructions by name, with the arguments that a code was made with."""
+"""Recipes, from which codes are made again: the name of a construction, and its arguments."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class Recipe(NamedTuple):
         return CONSTRUCTIONS[self.name](**{**self.arguments, **changes})
 
     def to_config(self) -> dict[str, Any]:
-        """What `from_config` reads."""
+        """Return the configuration that `from_config` reads."""
         return {"version": _VERSION, "code": self.name, **copy.deepcopy(self.arguments)}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Recipe:
-        """The recipe that `to_config` wrote.
+        """Return the recipe that `to_config` wrote.
 
         Raises
         ------
@@ -77,7 +77,7 @@ T = TypeVar("T", bound=_Made)
 
 
 def construction(make: Callable[P, T]) -> Callable[P, T]:
-    """Let the codes that a function makes remember its name and arguments, so that they can be made again."""
+    """Decorate a function that makes codes: each code keeps the recipe from which it can be made again."""
     signature = inspect.signature(make)
 
     @functools.wraps(make)

@@ -1,4 +1,4 @@
-"""Training data: from a file to rows on disk that the ranks map.
+"""Training data: files are read, split and written to disk as rows that the ranks map.
 
 - `source`: which data, and how to make rows of them
 - `loading`: reads a source into a `dataset`, with `svmlight` or with `tables` (which stand on `frames`); `reading`

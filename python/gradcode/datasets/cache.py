@@ -1,4 +1,4 @@
-"""Prepared data kept between runs, found again by the content that they were made from."""
+"""A cache of prepared data, found by the content of the files from which they were made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prepared data on disk, of which each worker reads only its own rows.
+"""Prepared data on disk; each worker reads only its own rows.
 
 `save` writes a `Dataset` as plain ``.npy`` files. `open_prepared` maps them, so a worker copies only the bytes of its
 share.
@@ -38,7 +38,7 @@ def save(dataset: Dataset, directory: str | os.PathLike[str]) -> None:
     """Write `dataset` into `directory` for `open_prepared`.
 
     Every file is written under another name and then renamed, so a process that has mapped the old content keeps it.
-    The directory opens only with ``meta.json``, which is removed first and written last.
+    `open_prepared` needs ``meta.json``, which is removed first and written last.
 
     Parameters
     ----------

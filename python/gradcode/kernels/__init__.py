@@ -1,8 +1,8 @@
 """Encode and decode arrays of any library: the only way to the compiled kernels.
 
 A gradient of l elements is cut into m contiguous blocks of L elements, L being the `message_size`; the last
-blocks may be short or empty and count as padded with zeros. A message is a linear combination of blocks, a
-decoded gradient a linear combination of messages.
+blocks may be short or empty and count as padded with zeros. A message is a linear combination of blocks, and a
+decoded gradient is a linear combination of messages.
 
 No array is copied or cast. Arrays must be contiguous, aligned, and of native float32 or float64; others are refused.
 The small tables of coefficients and weights are rounded to the type of the arrays.
@@ -16,7 +16,7 @@ rounded once, to nearest even. Numbers of 65520 and more become infinite in floa
 `message_size`          and `message_dtype`: size and type of a buffer for a message
 `message_type`          name, buffer type, precision and condition limit of messages, as a `MessageType`
 `wire_name`             the name of a 16-bit type, checked
-`set_num_threads`       also `num_threads` and `threads_available`: threads of calls that do not say how many
+`set_num_threads`       also `num_threads` and `threads_available`: threads of calls without ``num_threads=``
 `solve`                 solves the systems of survivors
 ======================  ==========================================================================================
 

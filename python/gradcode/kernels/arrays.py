@@ -1,4 +1,4 @@
-"""Arrays of other libraries: their memory as NumPy arrays, and results as their arrays, without a copy.
+"""Conversion without a copy: the memory of other libraries' arrays as NumPy arrays, and results as their arrays.
 
 No library is imported here: a caller that has an array has imported its library.
 """

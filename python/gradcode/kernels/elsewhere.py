@@ -1,4 +1,4 @@
-"""The same linear algebra in an array's own library, on its own device.
+"""Encode and decode for arrays on another device, computed by their own library.
 
 Almost all functions used are in the Python array API standard, which PyTorch follows too. Results are complete before
 `out` is written. The library decides how products are rounded (PyTorch: ``torch.backends``).
@@ -49,7 +49,7 @@ def encode(
         )
     length, parts = first.shape[0], table.shape[1]
     size = block_size(length, parts, dtype.itemsize)
-    kind = message_type(dtype, _told(out) if wire_dtype is None else wire_dtype)
+    kind = message_type(dtype, _wire_type_of(out) if wire_dtype is None else wire_dtype)
     target_type = first.dtype if kind.wire is None else _type_of(library, kind.name)
     if accumulate and kind.wire is not None:
         raise ValueError(f"accumulate must be False with messages of {kind.name}: those of 16 bits are rounded once")
@@ -100,10 +100,10 @@ def decode(
     first = messages[0]
     library = namespace(first)
     name = type_name(first.dtype)
-    told = message_type(FLOAT32.gradient, _told(first) if wire_dtype is None else wire_dtype)
-    if told.wire not in (None, name):
-        raise TypeError(f"messages[0] must be {told.name} where wire_dtype is {told.name}, got {name}")
-    dtype = check_dtype("messages[0].dtype", name) if told.wire is None else told.gradient
+    kind = message_type(FLOAT32.gradient, _wire_type_of(first) if wire_dtype is None else wire_dtype)
+    if kind.wire not in (None, name):
+        raise TypeError(f"messages[0] must be {kind.name} where wire_dtype is {kind.name}, got {name}")
+    dtype = check_dtype("messages[0].dtype", name) if kind.wire is None else kind.gradient
     _check_vectors("messages", messages)
     parts, count = table.shape
     if count != len(messages):
@@ -134,7 +134,7 @@ def decode(
     return _put(library.reshape(whole, (-1,))[:gradient_size], out, accumulate)
 
 
-def _told(array: Any) -> str | None:
+def _wire_type_of(array: Any) -> str | None:
     """Return the name of the 16-bit type that an array says it has."""
     kind = wire_of(array)
     return None if kind is None else kind.name

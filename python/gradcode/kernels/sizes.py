@@ -1,4 +1,4 @@
-"""How long a message is."""
+"""The sizes of messages and blocks."""
 
 from __future__ import annotations
 

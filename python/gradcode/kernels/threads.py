@@ -8,7 +8,7 @@ __all__ = ["num_threads", "set_num_threads", "threads_available"]
 
 
 def num_threads() -> int:
-    """Return how many threads calls use that do not say how many; 1 at the start.
+    """Return the number of threads of calls without ``num_threads=``; 1 at the start.
 
     Examples
     --------
@@ -19,7 +19,7 @@ def num_threads() -> int:
 
 
 def set_num_threads(count: int) -> None:
-    """Let calls that do not say how many use up to `count` threads, in the whole process.
+    """Let calls without ``num_threads=`` use up to `count` threads, in the whole process.
 
     A call that reads and writes less than 8 MiB uses one thread, which is mostly faster.
 

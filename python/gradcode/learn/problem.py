@@ -1,4 +1,4 @@
-"""The objective of `CodedLogisticRegression`: its parts on the workers, the whole at the master."""
+"""The objective of `CodedLogisticRegression`: workers compute its parts, and the master minimises their sum."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BLOCK_BYTES = 2**20
 
 
 class Solution(NamedTuple):
-    """Where the descent ended."""
+    """The result of the minimisation."""
 
     w: npt.NDArray[Any]
     iterations: int
@@ -33,7 +33,7 @@ class Solution(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """What to minimise: its parts on the workers, the whole at the master."""
+    """The objective: workers compute its parts, and the master minimises their sum."""
 
     X: Any  # dense or CSR, without the constant column
     y: npt.NDArray[Any]  # in the form that the loss needs

@@ -1,4 +1,4 @@
-"""Linear models: what is minimised, and how.
+"""Linear models: their losses, and the optimisers that minimise them.
 
 - `targets`: the kinds of labels
 - `losses`: the losses and their gradients

@@ -40,8 +40,8 @@ class Minimised(NamedTuple):
         The last iterate, of the dtype of the start. With the reason ``"tolerance"`` it is the point where the gradient
         is small enough.
     reason : {"iterations", "tolerance", "precision"}
-        Why it ended: the gradients allowed are used up; the gradient is small enough; or, within rounding, no
-        lower value can be found.
+        Why it ended: all allowed gradients have been taken; the gradient is small enough; or rounding hides any
+        lower value.
     """
 
     w: Array

@@ -126,7 +126,7 @@ class Loss:
         return self._value_and_gradient(*_checked(w, X, y, self.target))
 
     def scores(self, w: npt.ArrayLike, X: Rows, y: npt.ArrayLike) -> Scores:
-        """Return test scores, the most telling one first.
+        """Return test scores, the most informative one first.
 
         Parameters
         ----------

@@ -56,8 +56,8 @@ def run(
         ``gradient(params, task)`` runs on the workers. It returns the gradient, summed over the samples of
         ``task.data``, as a contiguous array of shape (gradient_size,) and of `dtype`; or the pair of it and a mapping
         of names to numbers, such as ``{"loss": value}``, which are summed in float64. It may return None once
-        ``task.wanted()`` is False. Workers that hold the same data must compute the same. `params` is read-only, and
-        is overwritten in the next round. See `Task` for the attributes of `task`.
+        ``task.wanted()`` is False. Workers that hold the same data must return the same gradient. `params` is
+        read-only, and is overwritten in the next round. See `Task` for the attributes of `task`.
     gradient_size : int
         Number of parameters, and of elements of a gradient.
     data : callable, optional
@@ -74,15 +74,15 @@ def run(
     chunks : int
         Each subset is computed in this many parts. Between two of them a worker notices that its round is over.
     seed : int
-        From which ``task.seed`` is made.
+        The seed from which ``task.seed`` is made.
     configuration : mapping of str to JSON values, optional
-        What else all ranks must agree on.
+        Further settings on which all ranks must agree.
     goodbye_seconds : float
         How long the master waits, after `main`, for workers that are still computing.
     patience : float
-        When survivors are decoded in bad condition, by how often a round must have lasted as long as usual. Bad is a
-        condition number above `gradcode.kernels.MessageType.condition_limit`: about half the digits of the
-        messages would be lost.
+        Survivors with a condition number above `gradcode.kernels.MessageType.condition_limit` would lose more than
+        about half the digits of the messages. The master decodes them only once the round has lasted `patience` times
+        as long as usual.
     share_result : bool
         Whether every rank returns what `main` returned. `main` must then return an array of shape (gradient_size,) and
         of `dtype`, or the pair of it and a mapping of JSON values of at most 1 MiB. The master does not wait longer
@@ -101,7 +101,7 @@ def run(
     ConfigMismatch
         If the ranks were started with different arguments; on every rank.
     GradCodeError
-        If another rank could not start, saying which and why; on all others. With `share_result`, also on the workers
+        If another rank could not start; the message says which one, and why. With `share_result`, also on the workers
         if `main` raised.
     MissingExtra
         If mpi4py or an MPI library is not installed.

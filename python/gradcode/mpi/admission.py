@@ -1,4 +1,4 @@
-"""Whether a run can start on these ranks, and what all of them must agree on."""
+"""Checks whether a run can start on these ranks, and the settings on which all ranks must agree."""
 
 from __future__ import annotations
 

@@ -34,10 +34,10 @@ def gather_texts(comm: MPI.Comm, text: str) -> list[str]:
 
 
 def together(comm: MPI.Comm, step: Callable[[], Value]) -> Value:
-    """Do `step` on every rank, and return what it returned only if it raised on no rank.
+    """Call `step` on every rank; return its value if it raised on no rank.
 
-    Otherwise every rank raises, so that none waits for one that has left: a rank on which `step` raised raises the
-    same, and the others raise a GradCodeError that says which rank it was, and why.
+    Otherwise every rank raises, so that no rank waits for one that has left. A rank on which `step` raised raises the
+    same exception. The others raise a GradCodeError that says which rank it was, and why.
     """
     error: Exception | None = None
     value: Value | None = None

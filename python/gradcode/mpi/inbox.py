@@ -29,8 +29,8 @@ __all__ = ["Inbox"]
 class Inbox:
     """Receives what one worker sends. One receive is always posted: for a note, or for the payload that it announced.
 
-    A posted receive is never cancelled, and its buffer is never freed: a cancelled rendezvous corrupts a healthy
-    connection. The receive for a note takes any tag, but it is posted only when no payload is due.
+    A posted receive is never cancelled, and its buffer is never freed: cancelling a rendezvous corrupts the connection.
+    The receive for a note takes any tag, so it is posted only when no payload is due.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class Inbox:
         self._post_note()
 
     def poll(self, traffic: Traffic, up: Stopwatch) -> tuple[bool, Event | None]:
-        """Test the posted receive; return whether anything moved, and the event that is complete now, if any."""
+        """Test the posted receive; return whether it was complete, and the event that follows, if any."""
         if self.gone or not self._request.Test(self._status):
             return False, None
         traffic.bytes_up += self._status.Get_count(MPI.BYTE)

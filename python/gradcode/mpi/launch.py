@@ -1,4 +1,4 @@
-"""Starting ranks on this machine."""
+"""Starting ranks on this machine with mpirun."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def check_shared_memory(ranks: int, directory: Path = Path("/dev/shm")) -> None:
     Raises
     ------
     GradCodeError
-        If there is not enough, saying how much there is, how much is needed and what helps.
+        If there is not enough. The message says how much there is, how much is needed and what helps.
     """
     if not directory.is_dir():
         return

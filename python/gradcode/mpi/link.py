@@ -33,7 +33,7 @@ __all__ = ["Link"]
 
 
 class Link:
-    """A worker's way to the master over MPI (see `gradcode.rounds.WorkerLink`).
+    """Connects a worker to the master over MPI (see `gradcode.rounds.WorkerLink`).
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ class Link:
         scalars: Sequence[Mapping[str, float]],
         compute_seconds: float,
     ) -> None:
-        """Send a result in pieces. If it is no longer wanted before one of them, abandon it instead."""
+        """Send a result in pieces. Before each piece, ask whether the round is still open; abandon it if not."""
         payload = message.view(np.uint8)
         pieces = piece_count(payload.size)
         for piece in range(pieces):
@@ -119,13 +119,13 @@ class Link:
             self._complete(self._data.Isend([part, MPI.BYTE], MASTER, tag_of(round)), True)
 
     def send_failure(self, traceback: str) -> None:
-        """Tell the master that the user's code raised. Of a long traceback only the end is sent."""
+        """Tell the master that the user's code raised. Only the end of a long traceback is sent."""
         text = np.frombuffer(traceback.encode(errors="backslashreplace")[-MAX_TRACEBACK_BYTES:] or b"?", np.uint8)
         self._send_note(Header(Kind.FAILED, 0, 0, 1, text.size, text.size), 0)
         self._complete(self._data.Isend([text, MPI.BYTE], MASTER, tag_of(0)), True)
 
     def leave(self) -> None:
-        """Answer the master's stop. Afterwards nothing is posted or under way."""
+        """Answer the master's stop. Afterwards no send or receive of this worker is pending."""
         backoff = Backoff()
         while self._control_open:
             if not self._poll_control():
@@ -150,7 +150,7 @@ class Link:
         self._complete(self._data.Isend([pack_note(header, scalars), MPI.BYTE], MASTER, tag_of(round_)), True)
 
     def _complete(self, request: MPI.Request, transferring: bool) -> MPI.Status:
-        """Wait for a request; take in control notes meanwhile."""
+        """Wait for a request, and handle control notes while waiting."""
         status = MPI.Status()
         backoff = Backoff()
         started = time.perf_counter() if transferring else -math.inf
@@ -163,7 +163,7 @@ class Link:
         self._control_request = self._control.Irecv([self._control_note, MPI.BYTE], MASTER, MPI.ANY_TAG)
 
     def _poll_control(self) -> bool:
-        """Take in a control note; return whether one has come."""
+        """Handle a control note; return whether there was one."""
         status = MPI.Status()
         if not self._control_open or not self._control_request.Test(status):
             return False

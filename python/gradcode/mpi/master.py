@@ -84,11 +84,11 @@ class MasterEngine:
         self._pool: list[_Model] = []
         self._model: _Model | None = None  # of the round
         self._sends: list[_Sending] = []
-        self._taking: set[int] = set()  # workers to which a model is being sent
+        self._receiving: set[int] = set()  # workers to which a model is being sent
         self._events: deque[Event] = deque()
         self._traffic = Traffic()
         self._down, self._up = Stopwatch(), Stopwatch()
-        self._answers_due = math.inf  # from when on answers to the open round may come any moment
+        self._answers_due = math.inf  # after this time, answers to the open round may come any moment
         self._backoff = Backoff()
         self._thread = threading.get_ident()
         self._stopped = False
@@ -101,7 +101,7 @@ class MasterEngine:
         return Traffic(t.bytes_down, t.bytes_up, self._down.read(), self._up.read())
 
     def load(self, params: npt.NDArray[Any], usual_seconds: float) -> None:
-        """Copy `params` into a free buffer of the pool, after taking in all that arrived since the last round."""
+        """Copy `params` into a free buffer of the pool, after handling all that has arrived since the last round."""
         self._check_usable()
         while self._progress():
             pass
@@ -167,7 +167,7 @@ class MasterEngine:
         """
         self._stopped = True
         for worker, rank in enumerate(self._ranks):
-            if worker not in self._taking:
+            if worker not in self._receiving:
                 self._post_stop(worker)
             self._post(self._control, pack_note(Header(Kind.STOP)), rank, tag_of(0))
         deadline = time.perf_counter() + timeout
@@ -207,7 +207,7 @@ class MasterEngine:
         return moved
 
     def _send_piece(self, worker: int, round_: int, model: _Model, piece: int) -> None:
-        """Send one piece of a model. The next one follows once it has left, so that no send waits behind another."""
+        """Send one piece of a model. The next piece is sent when this one has left, so no send waits behind another."""
         payload = model.array.view(np.uint8)
         part = payload[piece_span(payload.size, piece)]
         pieces = piece_count(payload.size)
@@ -215,7 +215,7 @@ class MasterEngine:
         rank, tag = self._ranks[worker], tag_of(round_)
         if piece == 0:
             model.pending += 1
-            self._taking.add(worker)
+            self._receiving.add(worker)
             self._down.enter()
 
         def left() -> None:
@@ -223,7 +223,7 @@ class MasterEngine:
                 self._send_piece(worker, round_, model, piece + 1)
                 return
             model.pending -= 1
-            self._taking.discard(worker)
+            self._receiving.discard(worker)
             self._down.leave()
             if self._stopped:
                 self._post_stop(worker)
@@ -242,9 +242,9 @@ class MasterEngine:
         self._traffic.bytes_down += len(note)
 
     def _youngest_transfer(self) -> float:
-        """Return when the youngest payload under way, in either direction, began. Notes are short: they do not count.
+        """Return when the youngest payload under way began, in either direction; minus infinity if there is none.
 
-        It is minus infinity if there is none.
+        Notes are short, so they do not count.
         """
         started = [sending.started for sending in self._sends] + [inbox.transfer_started for inbox in self._inboxes]
         return max(started)

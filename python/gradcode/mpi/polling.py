@@ -13,7 +13,7 @@ _LONGEST_SLEEP = 1e-3
 _ALERT_SLEEP = 50e-6
 # Each sleep is at most this fraction of the time already waited, so it adds at most this fraction to the wait.
 _SLEEP_FRACTION = 1 / 16
-# Spin for a transfer younger than the first; one older than the second waits for its other end, not for us.
+# Spin while a transfer is younger than the first. One older than the second is stuck at its other end.
 _SPIN_SECONDS = 0.02
 _STUCK_SECONDS = 10.0
 
@@ -34,7 +34,7 @@ class Backoff:
         self._moved = time.perf_counter()
 
     def wait(self, *, transfer_started: float = -math.inf, due: bool = False, at_most: float = _LONGEST_SLEEP) -> None:
-        """Sleep for as long as suits the situation.
+        """Sleep, or only yield while a transfer is young.
 
         Parameters
         ----------

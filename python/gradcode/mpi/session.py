@@ -28,21 +28,21 @@ logger = logging.getLogger("gradcode")
 
 # Engines whose workers have not answered the goodbye. MPI may still write into their buffers, so they are never freed.
 _unfinished: list[MasterEngine] = []
-# On the master, for each run that ended so: the communicator given, and the workers that have not answered.
+# On the master, for each run with such workers: the communicator given, and the workers that have not answered.
 _missing: list[tuple[MPI.Comm, list[int]]] = []
 
 
 def run_session(
     make_plan: Callable[[], RunPlan], configuration: Mapping[str, object], comm: MPI.Comm, share_result: bool
 ) -> Any:
-    """Make a run, on every rank (see `gradcode.mpi.run`).
+    """Run one session, on every rank; return the result of this rank (see `gradcode.mpi.run`).
 
     Parameters
     ----------
     make_plan : callable
-        Returns the plan, or raises: then all ranks end together.
+        Returns the plan. If it raises on one rank, all ranks raise.
     configuration : mapping
-        What all ranks must agree on beside the plan.
+        Settings beside the plan on which all ranks must agree.
     comm : MPI.Comm
         The ranks.
     share_result : bool
@@ -66,7 +66,7 @@ def run_session(
             ranks = place(plan.scheme, gather_texts(data, MPI.Get_processor_name()))
             if comm.rank == MASTER:
                 engine = MasterEngine(data, control, ranks, plan)
-                result, error, missing = _lead(plan, engine, sharing, interrupts)
+                result, error, missing = _run_master(plan, engine, sharing, interrupts)
                 clean = not missing
                 if missing:
                     _unfinished.append(engine)
@@ -76,7 +76,7 @@ def run_session(
                 result, error = (None, None) if sharing is None else sharing.receive()
                 clean = True
         except BaseException:
-            # This is not the user's code: MPI or the protocol failed, and the other ranks would wait for ever.
+            # The user's code is not the cause: MPI or the protocol failed, and the other ranks would wait for ever.
             sys.stderr.write(f"gradcode: rank {comm.rank} cannot go on, ending all ranks\n{traceback.format_exc()}")
             sys.stderr.flush()
             comm.Abort(1)
@@ -95,7 +95,7 @@ def _channel(comm: MPI.Comm) -> MPI.Comm:
     return channel
 
 
-def _lead(
+def _run_master(
     plan: RunPlan, engine: MasterEngine, sharing: Sharing | None, interrupts: Interrupts
 ) -> tuple[Any, BaseException | None, list[int]]:
     """Run `main` on the master, share its result and say goodbye to the workers.
@@ -128,11 +128,11 @@ def _lead(
 
 
 @atexit.register
-def _abandon() -> None:
+def _end_job() -> None:
     """End the job at the end of the program, since MPI would wait for the missing workers for ever."""
     for comm, missing in _missing:
         failed = getattr(sys, "last_value", None) is not None
         sys.stdout.flush()
-        sys.stderr.write(f"gradcode: ending workers {', '.join(map(str, missing))}, which do not answer\n")
+        sys.stderr.write(f"gradcode: ending all ranks, since workers {', '.join(map(str, missing))} do not answer\n")
         sys.stderr.flush()
         comm.Abort(1 if failed else 0)

@@ -1,4 +1,4 @@
-"""How every rank comes to have the result of a run."""
+"""Sending the result of a run from the master to all workers."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ __all__ = ["Sharing"]
 
 _MAX_TEXT_BYTES = 2**20
 
-# What MPI may still read, because ranks that hang have not taken it from the master. It must never be freed.
+# Sends that ranks which hang have not taken. MPI may still read their buffers, so they are never freed.
 _unfinished: list[tuple[MPI.Request, npt.NDArray[Any]]] = []
 
 
 class Sharing:
-    """Brings the master's result to the workers, without waiting for one that hangs.
+    """Sends the master's result to the workers, without waiting for one that hangs.
 
     A result is an array like the parameters, or the pair of it and a mapping of JSON values. Each worker gets three
     messages: a note of three integers (whether there is a result, bytes of the text, bytes of the array); the text,
     which is the mapping as JSON, or what went wrong; and the array. Without a result there is no array.
 
-    The sends are synchronous: each is complete once its receiver has begun to take it. So the master knows who has the
-    result. A broadcast would go through workers that may hang.
+    The sends are synchronous: each is complete once its receiver has begun to take it. So the master knows which
+    workers have the result. A broadcast would pass through workers that may hang.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class Sharing:
         Raises
         ------
         TypeError, ValueError
-            If the result cannot be shared, naming the rule and what it is. Nothing has been sent then.
+            If the result cannot be shared; the message names the rule and the result. Nothing has been sent then.
         """
         array, facts = result if isinstance(result, tuple) and len(result) == 2 else (result, None)
         rule = (

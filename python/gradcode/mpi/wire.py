@@ -1,9 +1,9 @@
 """The wire format: the header of every message, and the pieces into which long messages are cut.
 
 A message is one or more pieces. Each piece is a *note* and then a payload of at most `PIECE_BYTES`. A note is a header
-of 64 bytes; in the first piece of a result the scalars follow it. A note is small enough to be sent eagerly. So it
-announces the payload, and the receiver checks it before it touches any memory. Everything is little-endian, and nothing
-is ever unpickled.
+of 64 bytes; in the first piece of a result the scalars follow it. A note is small, so MPI sends it at once (eagerly).
+The receiver checks the note, and only then receives the payload that the note announces. All numbers are
+little-endian. Nothing is ever unpickled.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is shown of training runs while they go on, and when they end."""
+"""The display of training runs, while they go on and when they end."""
 
 from __future__ import annotations
 

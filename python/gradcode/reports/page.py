@@ -117,7 +117,7 @@ def write_comparison(directory: str | Path, runs: Mapping[str, Run]) -> Path:
     caption = (
         "Left: the loss over training time. The further left a line, the faster the run reached the same loss. Right: "
         "the share of rounds that took at most a given time. The further left a line, the faster the rounds; a line "
-        "that takes long to reach the top has a tail of slow rounds."
+        "that reaches the top far to the right belongs to a run with some slow rounds."
     )
     drawn = any(run.n_rounds for run in runs.values())
     return _write(
@@ -138,8 +138,8 @@ def write_comparison(directory: str | Path, runs: Mapping[str, Run]) -> Path:
             (label, [text(row) for row in rows])
             for label, text in zip(headings(rows), QUANTITIES.values(), strict=True)
         ],
-        explanation="Times are for whole rounds, with the step of the optimiser. The last line is the mean time of a "
-        f"round of {rows[0].name}, divided by that of the run: above 1, the run is faster.",
+        explanation="The time of a round includes the step of the optimiser. The last line is the mean time of a round "
+        f"of {rows[0].name}, divided by that of the run. Above 1, the run is faster.",
         figures=[inline_figure(comparison_figure(runs), "comparison", directory, caption)] if drawn else [],
     )
 
@@ -172,12 +172,12 @@ def _link(directory: Path, report: Path) -> str | None:
 def _captions(run: Run) -> dict[str, str]:
     """Return the captions of the figures, which explain how to read them."""
     neighbours = (
-        " Because there are many workers, neighbours share a row, which has the number of the first."
+        " There are many workers, so neighbours share a row. It has the number of the first of them."
         if run.n_workers > MAX_WORKERS
         else ""
     )
     line = (
-        " Because the run is long, lines are medians of neighbouring rounds, and bands are their ranges."
+        " The run is long, so lines show medians of neighbouring rounds, and bands show their ranges."
         if run.n_rounds > MAX_POINTS
         else ""
     )
@@ -189,8 +189,8 @@ def _captions(run: Run) -> dict[str, str]:
         f"cost of waiting.{line}",
         "rounds": "Above: the time of each round. Below: the late workers. They had not answered when the gradient was "
         f"decoded, and the master did not wait for them.{line}{columns}{neighbours}",
-        "usage": "For each worker, the shares of rounds in which its answer was used, in which its answer was not "
-        f"needed, and in which it was late.{neighbours.replace('row', 'bar')}",
+        "usage": "For each worker, the share of rounds in which its answer was used, the share in which it was not "
+        f"needed, and the share in which it was late.{neighbours.replace('row', 'bar')}",
     }
 
 
@@ -214,7 +214,7 @@ def _headline(run: Run) -> Iterator[_Number]:
     scheme, features = result["scheme"], result["data"].get("features")
     yield _Number("load", f"{number(scheme.get('load'), 'g')} of {run.n_workers}", "parts of the data per worker")
     tolerated = scheme.get("stragglers")
-    yield _Number("stragglers tolerated", number(tolerated, "d"), "any, in every round" if tolerated else "")
+    yield _Number("stragglers tolerated", number(tolerated, "d"), "any workers, in every round" if tolerated else "")
     if (times := scheme.get("communication")) is not None:
         size = "" if scheme.get("message_size") is None else f"{scheme['message_size']:,} numbers"
         if scheme.get("wire_dtype"):

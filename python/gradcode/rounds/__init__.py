@@ -1,6 +1,7 @@
-"""The coded rounds: a pure state machine, what master and workers do, and the seam to what carries models and messages.
+"""Coded rounds: a pure state machine, the master's and the workers' part, and the interfaces of an engine.
 
-An engine implements `Engine` at the master and `WorkerLink` at each worker. `Cluster` and `serve` do the rest.
+An engine carries models and messages. It implements `Engine` at the master and `WorkerLink` at each worker; `Cluster`
+and `serve` do the rest.
 """
 
 from gradcode.rounds.cluster import PATIENCE, Cluster

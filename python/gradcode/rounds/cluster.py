@@ -1,4 +1,4 @@
-"""What the user's `main` holds: a cluster that returns exact gradients."""
+"""The cluster that the user's `main` gets: it runs rounds and returns exact gradients."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Cluster:
     message_type : MessageType
         The type of messages and, with it, of parameters and gradients.
     interrupts : Interrupts, optional
-        Asked between events. After a signal the round is given up and KeyboardInterrupt is raised.
+        Asked between events. After a signal the cluster gives up the round and raises KeyboardInterrupt.
     patience : float
         Survivors with a condition number above ``message_type.condition_limit`` wait for more messages. Once the round
         has lasted `patience` times as long as usual, they are decoded as they are.
@@ -101,10 +101,10 @@ class Cluster:
 
     @property
     def usual_seconds(self) -> float:
-        """How long a round usually lasts: the median of recent ones, or infinity before the first has ended.
+        """How long a round usually lasts: the median of recent rounds, or infinity before the first one has ended.
 
-        It leaves out the time for which a round waited for survivors in better condition. Otherwise each such wait
-        would make the next one longer.
+        The time for which a round waited for a better condition does not count. Otherwise each such wait would make
+        the next one longer.
         """
         return statistics.median(self._recent) if self._recent else math.inf
 
@@ -130,7 +130,7 @@ class Cluster:
         WorkerFailed
             If the gradient function or the loader raised on a worker. The cluster cannot be used afterwards.
         GradCodeError
-            If messages have 16 bits and the sum is not finite, possibly because of that. The cluster stays usable.
+            If messages have 16 bits and the sum is not finite, perhaps because of that. The cluster stays usable.
         KeyboardInterrupt
             If the run was interrupted. The round is given up, and the cluster stays usable.
         """
@@ -216,9 +216,9 @@ class Cluster:
         return result
 
     def _until_decodable(self, started: float) -> float:
-        """Take events in until the round is closed.
+        """Handle events until the round is closed.
 
-        Return when the sum was first decodable in a condition above the limit, or infinity if it never was.
+        Return the time at which the sum was first decodable with a condition above the limit; infinity if it never was.
         """
         decodable_at = deadline = math.inf
         while self._rounds.is_open:
@@ -237,9 +237,9 @@ class Cluster:
         return decodable_at
 
     def _accept_any_condition(self) -> None:
-        """End the round with what has arrived, since nothing better has come in time."""
+        """End the round with the messages that have arrived, because it has lasted too long."""
         logger.warning(
-            "round %d: workers %s have not come in time; the survivors' condition is above the limit",
+            "round %d: workers %s have not answered in time; decoding with a condition number above the limit",
             self._rounds.round,
             ", ".join(map(str, self._rounds.late)),
         )
@@ -275,7 +275,7 @@ class Cluster:
                     self._engine.close(round_, workers)
 
     def _sum_scalars(self) -> dict[str, float]:
-        """Sum the scalars over all subsets. Workers that hold the same subset report the same: one of them counts.
+        """Sum the scalars over all subsets. Workers that hold the same subset report the same; only one of them counts.
 
         With a scheme that is not exact, the sum is scaled up for the missing data, as the gradient is.
         """

@@ -1,4 +1,4 @@
-"""The master's side of the seam between the rounds and what carries models and messages."""
+"""The interface of an engine at the master: how it carries models and messages, and the events that it reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ctrl-C at a safe moment: at once in the user's code, between two events inside a round."""
+"""When Ctrl-C takes effect: at once in the user's code, but only between two events inside a round."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Interrupts:
 
     @contextmanager
     def immediate(self) -> Iterator[None]:
-        """Raise KeyboardInterrupt at once inside this block, even where it stands inside `deferred`."""
+        """Raise KeyboardInterrupt at once inside this block, even if the block is inside `deferred`."""
         deferring, self._deferring = self._deferring, 0
         try:
             yield

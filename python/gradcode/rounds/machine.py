@@ -1,13 +1,12 @@
 """The rounds as a pure state machine: events in, actions out; no clock, no messages, no arrays.
 
-A worker is absent until it has joined. Then it is idle, or busy with one round.
+A worker is absent until it joins. After that it is idle, or busy with one round.
 
-- At the start of a round every idle worker is sent the model. Busy workers are left alone: no worker ever holds two
-  models.
-- A result of the open round counts. A result of an earlier round does not; neither does an abandoned one. In both
-  cases the worker becomes idle, and if a round is open it gets the current model at once.
-- The round ends as soon as the sum is decodable in good condition, or when the caller accepts any condition. The
-  workers that are still busy with it are told so, once.
+- At the start of a round, every idle worker is sent the model. Busy workers are not: no worker ever holds two models.
+- A result of the open round counts, and the worker becomes idle. A result of an earlier round does not count, and
+  neither does an abandoned one. Then the worker becomes idle too; if a round is open, it is sent that model at once.
+- The round ends as soon as the account of survivors is ready, or when the caller accepts any condition. The workers
+  that are still busy with it are told once.
 """
 
 from __future__ import annotations
@@ -106,11 +105,11 @@ class Rounds:
 
     @property
     def is_decodable(self) -> bool:
-        """Whether the open round can be decoded now, if in a worse condition than the account's limit."""
+        """Whether the open round can be decoded now, perhaps with a condition number above the limit."""
         return self.is_open and self._survivors.decodable
 
     def join(self, worker: int) -> list[Action]:
-        """Take in that `worker` has loaded its data and can take a model."""
+        """Record that `worker` has loaded its data; send it the model of the open round."""
         if self._joined[worker]:
             raise ProtocolError(f"worker {worker} joined twice")
         self._joined[worker] = True
@@ -127,7 +126,7 @@ class Rounds:
         return [self._send(worker) for worker in workers if self._joined[worker] and self._busy[worker] is None]
 
     def arrive(self, worker: int, round: int) -> list[Action]:
-        """Take in that the message of `worker` for `round` has arrived."""
+        """Record that the message of `worker` for `round` has arrived."""
         self._check_busy(worker, round)
         self._busy[worker] = None
         if not self._is_current(round):
@@ -136,7 +135,7 @@ class Rounds:
         return [Count(worker), self._close()] if ready else [Count(worker)]
 
     def abandon(self, worker: int, round: int) -> list[Action]:
-        """Take in that `worker` has given up `round`, which is over."""
+        """Record that `worker` has given up `round`, which must be over."""
         self._check_busy(worker, round)
         if self._is_current(round):
             raise ProtocolError(f"worker {worker} abandoned round {round}, which is open")

@@ -1,4 +1,4 @@
-"""The message of a worker, built from one gradient after the other."""
+"""The message of a worker, to which one gradient after the other is added."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Message"]
 
 
 class Message:
-    """The message that a worker builds in every round. Its buffer and its encodes are prepared once.
+    """The message that a worker builds in every round. Its buffer and its encode plans are made once.
 
     If messages have 16 bits and are the sum of several gradients, that sum is taken in float32 and rounded once.
 

@@ -14,7 +14,7 @@ from gradcode.rounds.task import Task
 
 __all__ = ["MAX_SCALARS", "NAME_BYTES", "Share"]
 
-# A gradient function may report so many scalars for a subset, with names of so many bytes.
+# The most scalars that a gradient function may report for a subset, and the most bytes of their names.
 MAX_SCALARS = 16
 NAME_BYTES = 24
 
@@ -66,13 +66,13 @@ class Share:
         Returns
         -------
         tuple of dict or None
-            The scalars of each subset; None if the round ended meanwhile.
+            The scalars of each subset; None if the round ended before the message was complete.
 
         Raises
         ------
         TypeError, ValueError
-            If the gradient function returned something else than an array of the right type and shape, or scalars
-            that cannot be sent. What it raises itself passes through.
+            If the gradient function does not return an array of the right type and shape, or returns scalars that
+            cannot be sent. Exceptions of the gradient function itself are not caught.
         """
         scalars: tuple[dict[str, float], ...] = tuple({} for _ in range(self._held))
         for place, (position, number, subset, data) in enumerate(self._parts):

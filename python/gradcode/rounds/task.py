@@ -1,4 +1,4 @@
-"""What the user's functions get on a worker."""
+"""The task that the user's gradient function gets on a worker."""
 
 from __future__ import annotations
 

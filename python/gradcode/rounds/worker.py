@@ -1,4 +1,4 @@
-"""The worker's side of the seam to what carries models and messages, and what a worker does over it."""
+"""The interface of an engine at a worker, and the work of a worker."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class WorkerLink(Protocol):
         scalars: Sequence[Mapping[str, float]],
         compute_seconds: float,
     ) -> None:
-        """Send the result of `round`. Once it is no longer wanted, it may be abandoned instead.
+        """Send the result of `round`, or call `abandon` if the round is over by then.
 
         The worker overwrites `message` when it computes for the next round.
         """
@@ -50,7 +50,7 @@ class WorkerLink(Protocol):
         """Tell the master that the user's code raised."""
 
     def leave(self) -> None:
-        """Say goodbye: this worker makes no further call."""
+        """Tell the master that this worker leaves. No other call follows."""
 
 
 def serve(link: WorkerLink, plan: RunPlan, worker: int) -> None:
@@ -59,7 +59,7 @@ def serve(link: WorkerLink, plan: RunPlan, worker: int) -> None:
     Parameters
     ----------
     link : WorkerLink
-        The way to the master. If the user's code raises, the traceback is sent there.
+        The connection to the master. If the user's code raises, the master gets the traceback.
     plan : RunPlan
         The run.
     worker : int

@@ -36,7 +36,7 @@ class GradientCode(Layout):
     name = "GradientCode"  # in `repr`, for schemes without a class of their own
 
     def encode(self, worker: int, gradients: Any, out: Any = None, *, wire_dtype: Any = None) -> Any:
-        """Encode the message of `worker`.
+        """Return the message of `worker`, encoded from its gradients.
 
         Parameters
         ----------
@@ -78,7 +78,7 @@ class GradientCode(Layout):
         wire_dtype: Any = None,
         num_threads: int | None = None,
     ) -> kernels.EncodePlan:
-        """Prepare the messages of `worker`, so that ``plan.encode(gradients, out)`` checks only its NumPy buffers.
+        """Return a plan for the messages of `worker`: ``plan.encode(gradients, out)`` checks only its NumPy buffers.
 
         Parameters
         ----------
@@ -124,7 +124,7 @@ class GradientCode(Layout):
         return survivors
 
     def weights(self, workers: Iterable[int]) -> npt.NDArray[np.float64]:
-        """Decoding weights W for messages of `workers`.
+        """Return the decoding weights W for messages of `workers`.
 
         Parameters
         ----------
@@ -163,7 +163,7 @@ class GradientCode(Layout):
         wire_dtype: Any = None,
         num_threads: int | None = None,
     ) -> kernels.DecodePlan:
-        """Prepare decoding from `workers`, so that ``plan.decode(messages, out)`` checks only its NumPy buffers.
+        """Return a plan to decode from `workers`: ``plan.decode(messages, out)`` checks only its NumPy buffers.
 
         Parameters
         ----------
@@ -219,7 +219,7 @@ class GradientCode(Layout):
         replica_error: float = 0.0,
         survivors: Survivors | None = None,
     ) -> Decoder:
-        """Make a decoder for gradients of `gradient_size` elements of `dtype` (float32 or float64).
+        """Return a decoder for gradients of `gradient_size` elements of `dtype` (float32 or float64).
 
         Parameters
         ----------
@@ -234,7 +234,7 @@ class GradientCode(Layout):
         replica_error : float
             With `check`: how far, relatively, gradients that should be the same may differ between workers.
         survivors : Survivors, optional
-            An account of the survivors that somebody else keeps; see `gradcode.Decoder`.
+            An account of the survivors that the caller keeps; see `gradcode.Decoder`.
 
         Warns
         -----
@@ -256,7 +256,7 @@ class GradientCode(Layout):
     def from_coefficients(
         coefficients: npt.ArrayLike, *, stragglers: int | None = None, name: str = "GradientCode"
     ) -> GradientCode:
-        """Make a scheme of your own from what every worker sends.
+        """Return a scheme of your own, given by the coefficients of every worker.
 
         Parameters
         ----------
@@ -264,8 +264,8 @@ class GradientCode(Layout):
             Worker w sends ``sum_j sum_u coefficients[w, j, u] * g_j^(u)``, where the gradients of the k subsets are cut
             into m blocks each. It holds the subsets with a non-zero coefficient. All subsets are equal shares.
         stragglers : int, optional
-            How many workers may be missing, whichever they are. By default it is found, as far as a few seconds allow
-            to look at all sets of workers. A number that is given is checked as far as that.
+            How many workers may be missing: any of them. By default a search over sets of workers finds the number; it
+            takes a few seconds at most, and may miss larger numbers. A given number is checked by the same search.
         name : str
             What `repr` calls the scheme.
 

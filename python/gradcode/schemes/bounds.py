@@ -19,12 +19,12 @@ _CHEN_DONGARRA = 6.414 / math.sqrt(2 * math.pi)
 
 
 def condition_bound(scheme: GradientCode, probability: float) -> float:
-    """A bound that the worst condition number of a random draw of this scheme exceeds with at most `probability`.
+    """Return a bound that the worst condition of a random draw of this scheme exceeds with at most `probability`.
 
-    A union bound over all sets of survivors of the bound of Chen and Dongarra (2005) for one Gaussian matrix: for
-    groups with a Gaussian code 2.559·m·C(d, s) / probability for each length of a code, for Ye and Abbe's random
-    variant 2.559·((n − s)·C(n, s) + (n − d)·n) / probability, encoding included. It grows with the number of sets, and
-    so with n for cyclic placements, where a grouped scheme's depends on d and m alone.
+    Chen and Dongarra (2005) bound the condition of one Gaussian matrix; this is the union bound over all sets of
+    survivors. For groups with a Gaussian code it is 2.559·m·C(d, s) / probability for each length of a code. For Ye and
+    Abbe's random variant it is 2.559·((n − s)·C(n, s) + (n − d)·n) / probability, encoding included. The bound of a
+    cyclic scheme grows with n; that of a grouped scheme depends on d and m alone.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def condition_bound(scheme: GradientCode, probability: float) -> float:
         )
     if not matrices:
         return 1.0
-    # The theorem holds for t >= m, and so large is the bound: there is at least one matrix of each size.
+    # The theorem holds for t >= m. The bound is that large, since there is at least one matrix of each size.
     return sum(_CHEN_DONGARRA * size * count for size, count in matrices) / probability
 
 

@@ -1,4 +1,4 @@
-"""Codes side by side: what each tolerates, saves, costs and loses in digits."""
+"""A comparison of codes: stragglers, length of messages, cost of decoding, and digits lost."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def catalogue(length: int, names: Sequence[str] | None = None, seed: int = 0) ->
 
 
 def _beats(one: Entry, other: Entry) -> bool:
-    """Whether `one` is nowhere worse than `other`, and somewhere better, by more than rounding."""
+    """Whether `one` is nowhere worse than `other`, and better in one respect by more than rounding."""
     gains = (
         one.row.stragglers - other.row.stragglers,
         one.row.communication - other.row.communication,

@@ -2,7 +2,7 @@
 
 A system of rank p has r survivors. The r − p vectors N that are orthogonal to the survivors' columns are orthogonal to
 their messages, too, up to rounding: N·X = 0, with messages in the rows of X. Instead of the whole product, N·(X·v) is
-computed, for a random vector v of ±1 that nobody can know before. This is one pass over the messages, and 1/m of the
+computed, for a random vector v of ±1 that no worker can predict. This is one pass over the messages, and 1/m of the
 work of decoding. An error of one worker points along that worker's column of N, so two surplus messages are enough to
 tell whose it is.
 

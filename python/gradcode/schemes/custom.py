@@ -105,7 +105,7 @@ def _components(holds: npt.NDArray[np.bool_]) -> Iterator[tuple[list[int], list[
 def _tolerated(systems: Sequence[System], n_workers: int) -> tuple[int, int]:
     """Return how many stragglers are certainly tolerated, and how many are certainly not.
 
-    At worst all stragglers are in one system, so that each system can be looked at alone.
+    The worst case is that all stragglers are in one system, so each system can be examined alone.
     """
     proven, refuted = n_workers - 1, n_workers
     for system in systems:

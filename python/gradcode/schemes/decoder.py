@@ -43,18 +43,19 @@ class Decoder:
         Type of the messages, where they are of 16 bits and the result is float32.
     check : {"projection"}, optional
         Look for corrupted messages. If a group has sent more messages than decoding needs, a message that contradicts
-        the others is noticed. If there are two or more surplus messages of an MDS code, the wrong one is known and left
-        out (see `corrupted`); with other codes, too, unless several could be the wrong one. Without surplus messages
-        there is nothing to compare (see `unchecked`). The check costs 1/m of the decoding, and more with messages of 16
-        bits. It finds one corrupted message a group, with errors from about 1e-5 (float32), 1e-3 (float16) or 1e-2
-        (bfloat16) of the message. It does not find a worker that knows the others' messages and adapts its own.
+        the others is noticed. With two or more surplus messages of an MDS code, the wrong message is known and left out
+        (see `corrupted`). With other codes it is left out if only one message can be the wrong one. Without surplus
+        messages there is nothing to compare (see `unchecked`). The check costs 1/m of the decoding, and more with
+        messages of 16 bits. It finds one corrupted message a group, with errors from about 1e-5 (float32), 1e-3
+        (float16) or 1e-2 (bfloat16) of the message. It does not find a worker that knows the others' messages and
+        adapts its own.
     replica_error : float
         With `check`: how far, relatively, gradients that should be the same may differ between workers. On one kind of
         processor they are equal to the bit; on GPUs 1e-5 is common in float32.
     survivors : Survivors, optional
-        An account of the survivors of this scheme that somebody else keeps. Its keeper counts a worker and then calls
-        `keep` with the message, and calls `forget` after resetting the account. By default the decoder keeps an account
-        of its own, and `add` and `reset` do both.
+        An account of the survivors that the caller keeps. The caller adds a worker to the account and then calls `keep`
+        with the message; it resets the account and then calls `forget`. By default the decoder has an account of its
+        own, and `add` and `reset` do both.
 
     Attributes
     ----------
@@ -140,7 +141,7 @@ class Decoder:
         return ready
 
     def keep(self, worker: int, message: Any) -> None:
-        """Take the message of a worker that `survivors` counts already; otherwise as `add`."""
+        """Take the message of a worker that is already in the account `survivors`; otherwise like `add`."""
         worker, memory = self._check_message(worker, message)
         if worker not in self.survivors.answered:
             raise ValueError(f"worker {worker} must be counted by the account of survivors before its message is kept")
@@ -194,8 +195,8 @@ class Decoder:
     @property
     def data_share(self) -> float:
         """The share of the data, in 0..1, that the messages added depend on."""
-        told = {subset for worker in self._messages for subset in self.scheme.subsets(worker)}
-        return float(sum(subset.stop - subset.start for subset in told))
+        known = {subset for worker in self._messages for subset in self.scheme.subsets(worker)}
+        return float(sum(subset.stop - subset.start for subset in known))
 
     def accept_any_condition(self) -> bool:
         """Accept any set that can be decoded, until `reset`; return whether the sum is ready now.
@@ -205,10 +206,10 @@ class Decoder:
         return self.survivors.accept_any_condition()
 
     def decode_ready_group(self) -> bool:
-        """Decode one group that is ready now, while others are awaited; return whether there was one.
+        """Decode one group that is ready, before all groups are; return whether there was one.
 
-        It is decoded from the messages that have arrived; later messages of its workers are not used. Calling this
-        between arrivals leaves little work for the last one. With `check`, only complete groups are decoded.
+        It is decoded from the messages that have arrived; later messages of its workers are not used. If you call this
+        between arrivals, little work is left after the last one. With `check`, only complete groups are decoded.
         """
         return self._sum.add_ready_system(self._first)
 

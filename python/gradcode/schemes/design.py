@@ -35,8 +35,8 @@ logger = logging.getLogger("gradcode")
 
 Placement = Literal["auto", "grouped", "cyclic"]
 
-_PATTERNS = 1000  # at most so many sets of survivors enter the average work of decoding
-_SOLUTIONS = 50_000  # at most so many solutions are looked at for it
+_PATTERNS = 1000  # the most sets of survivors over which the work of decoding is averaged
+_SOLUTIONS = 50_000  # the most solutions computed for that
 
 
 def design(

@@ -29,7 +29,7 @@ Prefer = Literal["stability", "decoding"]
 
 
 class Grouped(GradientCode):
-    """Workers in groups of d; each group shares one part of the data and one [d, m] code.
+    """Workers in groups of d; each group shares one subset of the data and one [d, m] code.
 
     All workers of a group compute the same gradient, over one contiguous share, and each sends its own linear
     combination of its m blocks. If d does not divide n, there are ⌊n/d⌋ groups of equal shares, with sizes that differ

@@ -1,4 +1,4 @@
-"""What a decoder takes: the memory of a message, and of an output."""
+"""Checks of the messages and outputs that a decoder takes, and their memory."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ __all__ = ["Layout"]
 
 
 class Layout:
-    """What decoders and rounds know of a scheme.
+    """A scheme as decoders and rounds see it: who holds what, who sends what, and what is decoded together.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ class Layout:
         return Solver(self.systems)
 
     def survivors(self, condition_limit: float = math.inf) -> Survivors:
-        """Open a fresh account of who has answered in a round."""
+        """Return a new account of the workers that have answered in a round."""
         return Survivors(self.solver, condition_limit)
 
     def worst_condition(self, *, limit: int | None = None) -> Condition:
@@ -131,7 +131,7 @@ class Layout:
 
     @cached_property
     def quick_condition(self) -> Condition:
-        """The worst condition, from few enough sets for a constructor to wait."""
+        """The worst condition over so few sets that a constructor can compute it."""
         return self.worst_condition(limit=quick_sets(self.systems))
 
     def scale_up(self, known: int) -> float:

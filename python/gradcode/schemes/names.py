@@ -79,12 +79,12 @@ def _ye_abbe(n: int, s: int, m: int, options: Options) -> GradientCode:
 
 SCHEMES: dict[str, NamedScheme] = {
     "auto": NamedScheme(
-        "Groups of workers with one linear code each, or a cyclic scheme where groups would load too much.",
+        "Groups of workers with one linear code each, or a cyclic scheme if the load of groups would be too large.",
         _groups("auto"),
         takes=("code", "prefer"),
     ),
     "grouped": NamedScheme(
-        "Groups of workers; each group shares one part of the data and one linear code.",
+        "Groups of workers; each group shares one subset of the data and one linear code.",
         _groups("grouped"),
         takes=("code", "prefer"),
     ),
@@ -94,23 +94,23 @@ SCHEMES: dict[str, NamedScheme] = {
         whole_gradients=True,
     ),
     "cyclic-repetition": NamedScheme(
-        "Each worker holds s + 1 neighbouring parts of the data and sends one combination (Tandon et al., 2017).",
+        "Each worker holds s + 1 neighbouring subsets and sends one combination (Tandon et al., 2017).",
         lambda n, s, m, options: CyclicRepetition(n, s, seed=options.seed),
         whole_gradients=True,
     ),
     "ye-abbe": NamedScheme(
-        "Each worker holds s + m neighbouring parts and sends a message m times shorter (Ye and Abbe, 2018).",
+        "Each worker holds s + m neighbouring subsets and sends a message m times shorter (Ye and Abbe, 2018).",
         _ye_abbe,
         takes=("nodes",),
     ),
     "uncoded": NamedScheme(
-        "Each worker computes its own part of the data, and all must answer.",
+        "Each worker computes the gradient of its own subset, and all must answer.",
         lambda n, s, m, options: Uncoded(n),
         whole_gradients=True,
         tolerant=False,
     ),
     "ignore-stragglers": NamedScheme(
-        "The first n − s gradients, scaled up to stand for all: not exact.",
+        "The sum of the first n − s gradients, scaled by n / (n − s): not exact.",
         lambda n, s, m, options: IgnoreStragglers(n, s),
         whole_gradients=True,
     ),

@@ -32,8 +32,8 @@ def system_of(workers: Sequence[int], table: npt.NDArray[np.float64], rank: int 
     """Make the system of some workers, in an orthonormal basis of all that they can send.
 
     Messages of schemes with targets are combinations of p < k·m vectors, in any basis. In this basis, with messages in
-    units of their size, the condition of the system is that of the survivors' coefficients. No digits are lost to the
-    basis, as they are to the powers of a Vandermonde matrix.
+    units of their size, the condition of the system is that of the survivors' coefficients. This basis costs no digits,
+    unlike the powers of a Vandermonde matrix.
 
     Parameters
     ----------

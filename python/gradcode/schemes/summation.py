@@ -68,7 +68,7 @@ class Summation:
 
     @property
     def finished(self) -> bool:
-        """Whether `take` has returned the sum, so that no message can enter any more."""
+        """Whether `take` has returned the sum, so that no further message can be added."""
         return self._result is not None
 
     @property
@@ -95,11 +95,11 @@ class Summation:
         try:
             self._add(ready, self._buffer)
         except CorruptedMessage:
-            return False  # `take` says so
+            return False  # `take` raises it again
         return True
 
     def take(self, target: npt.NDArray[Any] | None, like: Any) -> npt.NDArray[Any]:
-        """Return the sum of all systems, which must be ready: in `target`, or in a buffer that is the caller's."""
+        """Return the sum of all systems, which must be ready, in `target` or in a buffer that the caller may keep."""
         if self._result is None:
             total = self._buffer
             if total is None:

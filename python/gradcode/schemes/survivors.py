@@ -1,4 +1,4 @@
-"""Which workers have answered, and whether they are enough."""
+"""The account of a round: which workers have answered, and whether they are enough."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gradcode.schemes.systems import Solution, Solver, System
 
 __all__ = ["Survivors"]
 
-# If targets are this close to the span of the survivors, the system is solved, and the solution decides.
+# If the targets are this close to the span of the survivors, solve the system: the solution shows if it is decodable.
 _WORTH_SOLVING = 1e-3
 
 
@@ -46,7 +46,7 @@ class Survivors:
         return self._solver.systems
 
     def reset(self) -> None:
-        """Forget everybody."""
+        """Forget all workers, for the next round."""
         systems = self.systems
         self._columns: list[list[int]] = [[] for _ in systems]
         self._spans: dict[int, _Span] = {}
@@ -116,16 +116,16 @@ class Survivors:
         return tuple(workers[column] for column in self._columns[index])
 
     def solution(self, index: int) -> Solution:
-        """How to decode system `index` from all of its workers that have answered."""
+        """Return how to decode system `index` from all of its workers that have answered."""
         return self._solver.solve([(index, tuple(self._columns[index]))])[0]
 
     def solution_of(self, index: int, workers: Sequence[int]) -> Solution:
-        """How to decode system `index` from these of its workers, in this order."""
+        """Return how to decode system `index` from these of its workers, in this order."""
         place = self._place
         return self._solver.solve([(index, tuple(place[worker][1] for worker in workers))])[0]
 
     def _worth_solving(self, index: int, system: System, column: int) -> bool:
-        """Return whether the system may be decodable now: cheap for large systems, and never wrong if False."""
+        """Return whether the system may be decodable now. This is cheap for large systems; False is always right."""
         count = len(self._columns[index])
         if system.targets is None:
             return count >= system.fewest
@@ -148,8 +148,8 @@ class _Span:
     def add(self, column: npt.NDArray[np.float64]) -> bool:
         """Add a column; return whether the targets may lie in the span now.
 
-        A direction that is only rounding counts, too. That costs a needless solution later, but a direction that was
-        wrongly taken for rounding would be missed.
+        A direction that is only rounding counts too. That may cost a needless solution later. But if a true direction
+        were taken for rounding, a decodable system would be missed.
         """
         length = float(np.linalg.norm(column))
         if self._rank < len(self._basis) and length > 0:

@@ -46,7 +46,7 @@ class System:
         Norm of each worker's coefficients relative to those of the sum. The rounding error of a message is proportional
         to its size, so that least squares weight it by that. Default: ones.
     floor : float
-        The loss, in eps, that the rounding of the coefficients themselves makes unavoidable.
+        The unavoidable loss, in eps, because the coefficients themselves are rounded.
     sparse : bool
         Decode from the fewest messages, and not from all of them by least squares.
     """
@@ -154,14 +154,14 @@ def solve_systems(requests: Sequence[tuple[System, Sequence[int]]]) -> list[Solu
         inverses, ranks, conditions = solve(matrices, [requests[place][1] for place in places])
         for place, inverse, rank, condition in zip(places, inverses, ranks, conditions, strict=True):
             system, columns = requests[place]
-            answers[place] = _finished(system, columns, inverse, int(rank), float(condition))
+            answers[place] = _to_solution(system, columns, inverse, int(rank), float(condition))
     for answer in answers:
         assert answer is not None
         answer.weights.setflags(write=False)
     return [answer for answer in answers if answer is not None]
 
 
-def _finished(
+def _to_solution(
     system: System, columns: Sequence[int], inverse: npt.NDArray[np.float64], rank: int, condition: float
 ) -> Solution:
     """Turn the pseudoinverse of the survivors' system into weights of the messages."""

@@ -29,8 +29,8 @@ The workers compute the gradient of a loss by autograd. The master's module gets
                      gradient_size=flat.size, dtype=flat.dtype)
 
 The sum over the subsets is exact, to rounding. Weight decay and the like belong to the master, where they are added
-once. Rounding depends on which workers are used. It can decide on which side of a kink training goes on, for example
-in a near tie in max pooling, and so lead to other parameters; so can rounding of any other origin in one process.
+once. Rounding depends on which workers are used. In a near tie, for example in max pooling, rounding can decide the
+result, and training then leads to other parameters. Any other rounding can do the same in a single process.
 
 Only the trainable parameters travel. `make_module` must give everything else in the module (buffers, frozen parameters)
 the same values everywhere, and training must not change it. So batch normalisation with running statistics is refused,

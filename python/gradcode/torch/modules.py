@@ -1,4 +1,4 @@
-"""What a module must be for its gradient to be coded, and the tensors that it holds."""
+"""Checks whether the gradient of a module can be coded, and the tensors that a module holds."""
 
 from __future__ import annotations
 

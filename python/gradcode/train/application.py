@@ -1,4 +1,4 @@
-"""A training run, as every rank makes it: the master and the workers."""
+"""A training run on every rank: the part of the master, and that of the workers."""
 
 from __future__ import annotations
 

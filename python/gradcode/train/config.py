@@ -62,7 +62,7 @@ class TrainConfig:
     stragglers: Annotated[
         int | None,
         Option(
-            "Stragglers tolerated: any this many workers may be late.",
+            "Number of workers that may be late; any of them.",
             SCHEME_PANEL,
             default="1; 0 for a single worker or with --scheme uncoded",
         ),
@@ -106,7 +106,7 @@ class TrainConfig:
             choices=tuple(OPTIMISERS),
         ),
     ] = "nesterov"
-    iterations: Annotated[int, Option("Most rounds to train for.", _OPTIMISATION)] = 100
+    iterations: Annotated[int, Option("Largest number of rounds.", _OPTIMISATION)] = 100
     tolerance: Annotated[
         float,
         Option(

@@ -1,4 +1,4 @@
-"""Injected straggling: known, repeatable delays under which schemes can be compared."""
+"""Delays that are injected into workers, so that schemes are compared under the same stragglers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What rank 0 tells the launcher: the events of a run, each as one line of JSON on its standard output."""
+"""The events that rank 0 reports to the launcher, each as one line of JSON on its standard output."""
 
 from __future__ import annotations
 

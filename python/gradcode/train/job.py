@@ -1,4 +1,4 @@
-"""What one command does: a run, or several runs to compare, all on the same data."""
+"""The job of one command: a run, or several runs to compare, all on the same data."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Job:
 
     @property
     def first(self) -> TrainConfig:
-        """The first run, for what is the same in all."""
+        """The first run; its configuration of the data holds for all."""
         return next(iter(self.runs.values()))
 
     @property

@@ -98,9 +98,9 @@ class _Watch:
         self._status: int | None = None
         self._loading = False  # once true, the ranks handle the signal to stop
         self._interrupted = False
-        self.left_behind = False  # whether it was interrupted after the end of the run, with workers still there
+        self.left_behind = False  # whether Ctrl-C came after the end of the run, while workers were still running
         self._deadline = math.inf
-        self._patience_said = math.inf
+        self._announce_wait_at = math.inf
 
     def until_the_end(self) -> int:
         """Show events until the ranks are gone; return the exit status."""
@@ -108,8 +108,8 @@ class _Watch:
         while time.monotonic() < self._deadline:
             if self._interrupts.consume() and not self._interrupt():
                 break
-            if time.monotonic() > self._patience_said:
-                self._patience_said = math.inf
+            if time.monotonic() > self._announce_wait_at:
+                self._announce_wait_at = math.inf
                 self._say("waiting for workers that cannot be interrupted (Ctrl-C to leave them behind)")
             try:
                 line = self._lines.get(timeout=0.1)
@@ -123,7 +123,7 @@ class _Watch:
         if self._status is not None:
             return self._status
         if self._interrupted:
-            self._say("interrupted before there was a result")
+            self._say("interrupted before the run had a result")
             return 130
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=GRACE_SECONDS)
@@ -157,7 +157,7 @@ class _Watch:
                 self.result = event.result
                 self._status = 130 if event.result["status"] == "interrupted" else 0
             self._deadline = time.monotonic() + GRACE_SECONDS
-            self._patience_said = time.monotonic() + PATIENCE_SECONDS
+            self._announce_wait_at = time.monotonic() + PATIENCE_SECONDS
 
     def _say(self, text: str) -> None:
         with contextlib.suppress(OSError):

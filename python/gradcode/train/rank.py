@@ -53,7 +53,7 @@ def main() -> int:
     except (Exception, KeyboardInterrupt) as error:
         if comm.rank == 0 and not getattr(error, "gradcode_reported", False):
             emit(failure(error))
-    # The launcher goes by the events; another status would only make mpirun print long explanations.
+    # The launcher reads the status from the events. A status other than 0 would only make mpirun print explanations.
     return 0
 
 
