@@ -81,5 +81,11 @@ PyMODINIT_FUNC PyInit_axpy(void)
 {
     if (gc_import() < 0)
         return NULL;
-    return PyModule_Create(&module);
+    PyObject *const created = PyModule_Create(&module);
+#ifdef Py_GIL_DISABLED
+    /* Without this, Python would enable the GIL for the whole process. */
+    if (created)
+        PyUnstable_Module_SetGIL(created, Py_MOD_GIL_NOT_USED);
+#endif
+    return created;
 }

@@ -1,4 +1,4 @@
-# cython: language_level=3
+# cython: language_level=3, freethreading_compatible=True
 """A Cython module that uses the kernels of the installed gc_core. It cimports them and links to nothing.
 
     cython mean.pyx
