@@ -19,6 +19,7 @@ def test_every_scheme_runs():
     assert_passed(run_ranks(9, "schemes"))
 
 
+@pytest.mark.slow
 def test_messages_of_16_bits_are_rounded_once():
     assert_passed(run_ranks(7, "wire_types"))
 
